@@ -1,0 +1,95 @@
+"""The `cm2c` command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+SPECS = click.Path(exists=True, path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cm2dsl", prog_name="cm2c")
+def main() -> None:
+    """Compile checklist rewards written in .cm2."""
+
+
+@main.command("compile")
+@click.argument("paths", nargs=-1, required=True, type=SPECS)
+@click.option(
+    "-o",
+    "--out",
+    default="build",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the bundles, one a spec.",
+)
+def compile_command(paths: tuple[Path, ...], out: Path) -> None:
+    """Compile .cm2 files, or folders of them, into bundles.
+
+    Nothing is written unless every spec compiles. Exit code 1: a spec has faults.
+    """
+    from cm2dsl.compiler import Compiled, compile_file
+    from cm2dsl.diagnostic import CompileError, render
+    from cm2dsl.emit.bundle import BundleError, write_bundle
+
+    compiled: dict[str, tuple[Path, Compiled]] = {}
+    faults = 0
+    for path, name in _find(paths):
+        try:
+            result = compile_file(path)
+        except CompileError as error:
+            faults += len(error.diagnostics)
+            for diagnostic in error.diagnostics:
+                click.echo(render(diagnostic) + "\n", err=True)
+            continue
+        if result is None:
+            continue
+        if name in compiled:
+            other = compiled[name][0]
+            raise click.UsageError(f"{other} and {path} would both be {out / name}: rename one")
+        compiled[name] = (path, result)
+    if faults:
+        click.echo(f"{faults} fault{'s' if faults > 1 else ''}, nothing was written", err=True)
+        sys.exit(1)
+    if not compiled:
+        raise click.UsageError("no spec here: a spec is a .cm2 file with a `domain`")
+    for name, (path, result) in compiled.items():
+        try:
+            write_bundle(result, out / name)
+        except (BundleError, OSError) as error:
+            raise click.ClickException(str(error)) from None
+        click.echo(f"{path} -> {out / name}  ({_summary(result)})")
+
+
+def _find(paths: tuple[Path, ...]) -> list[tuple[Path, str]]:
+    """The specs under the paths, and each one's name below the output folder."""
+    found: dict[Path, str] = {}
+    for path in paths:
+        if path.is_dir():
+            for spec in sorted(path.rglob("*.cm2")):
+                found[spec] = spec.relative_to(path).with_suffix("").as_posix()
+        else:
+            found[path] = path.stem
+    return list(found.items())
+
+
+def _summary(compiled: object) -> str:
+    from cm2dsl.compiler import Compiled
+
+    assert isinstance(compiled, Compiled)
+    spec = compiled.spec
+    items = sum(len(task.items) + sum(len(t.items) for t in task.turns) for task in spec.tasks)
+    instances = sum(len(task.rows) if task.rows is not None else 1 for task in spec.tasks)
+    return f"{len(spec.tasks)} tasks, {instances} instances, {items} items"
+
+
+@main.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of a bundle's ir.json."""
+    from cm2dsl.ir import Spec
+
+    click.echo(json.dumps(Spec.model_json_schema(), indent=1, ensure_ascii=False, sort_keys=True))

@@ -1,0 +1,227 @@
+"""From a .cm2 file to its IR: the whole pipeline, in order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cm2dsl import ir, nodes
+from cm2dsl.diagnostic import CompileError, Diagnostic, Log
+from cm2dsl.files import Files
+from cm2dsl.grammar import grammar_text
+from cm2dsl.lower.env import Env, constant_text, read_text
+from cm2dsl.lower.settings import read_judge, read_simulate
+from cm2dsl.lower.tasks import Context, lower_task
+from cm2dsl.lower.tests import lower_test
+from cm2dsl.parse import parse
+from cm2dsl.schemas import read_tools
+from cm2dsl.source import Source, Span
+
+Block = TypeVar("Block")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A spec in the IR, and the bytes of every file it was made from, by name."""
+
+    spec: ir.Spec
+    read: dict[str, bytes]
+
+
+def compile_file(path: Path, shown: str | None = None) -> Compiled | None:
+    """Compile one spec. None for a library: a file of templates, without a domain.
+
+    `shown` is the path as messages name it. Raises CompileError with every fault found.
+    """
+    log = Log()
+    shown = shown if shown is not None else str(path)
+    root = path.resolve().parent
+    files = Files(root, log)
+    files.shown_root = shown[: len(shown) - len(path.name)]
+    source = _read(path, shown, files)
+    file = parse(source, log)
+    log.raise_if_any()
+    assert file is not None
+    templates = _templates(file, files, log)
+    tasks = _all(file, nodes.Task)
+    domain = _single(file, nodes.Domain, log)
+    if domain is None and not tasks:
+        log.raise_if_any()
+        return None
+    if domain is None:
+        span = tasks[0].name.span
+        log.error("E307", "the spec has no domain", span, 'name it: `domain airline "…"`')
+    spec = _lower(file, domain, templates, files, log)
+    log.raise_if_any()
+    assert spec is not None
+    return Compiled(spec, files.read_bytes)
+
+
+def _read(path: Path, shown: str, files: Files) -> Source:
+    nowhere = Span(Source(path, shown, ""), 0, 0)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or "it cannot be read").lower()
+        help = "name a .cm2 file or a folder of them"
+        fault = Diagnostic("E402", f"cannot read the spec: {reason}", nowhere, help)
+        raise CompileError([fault]) from None
+    files.read_bytes[path.name] = raw
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        message = f"the spec is not UTF-8 text (line {line})"
+        raise CompileError([Diagnostic("E403", message, nowhere, "save it as UTF-8")]) from None
+    return Source(path.resolve(), shown, text.replace("\r\n", "\n"))
+
+
+def _lower(
+    file: nodes.File,
+    domain: nodes.Domain | None,
+    templates: dict[str, nodes.Template],
+    files: Files,
+    log: Log,
+) -> ir.Spec | None:
+    tools = _tools(file, files, log)
+    simulate = _single(file, nodes.Simulate, log)
+    context = Context(
+        files, log, {tool.name: tool for tool in tools}, templates, _single(file, nodes.Assign, log)
+    )
+    tasks: dict[str, ir.Task] = {}
+    seen: dict[str, nodes.Task] = {}
+    for task in _all(file, nodes.Task):
+        if task.name.text in seen:
+            related = ((seen[task.name.text].name.span, "first here"),)
+            message = f"task `{task.name.text}` stands twice"
+            log.error("E106", message, task.name.span, "give it another name", related)
+        seen.setdefault(task.name.text, task)
+        lowered = lower_task(task, context)
+        if lowered is not None:
+            tasks.setdefault(task.name.text, lowered)
+    if domain is not None and not seen:
+        log.error("E307", "the spec has no task", domain.name.span, "add one: `task NAME { … }`")
+    lowered_tests = [
+        lower_test(test, tasks, files, log)
+        for test in _all(file, nodes.Test)
+        if test.task.text in tasks or test.task.text not in seen
+    ]
+    judge = read_judge(_single(file, nodes.Judge, log), log)
+    backends = read_simulate(simulate, files, log)
+    system = _system(file, files, log)
+    if domain is None or log.diagnostics:
+        return None
+    title = constant_text(read_text(domain.title, Env(log, {}))) if domain.title else ""
+    return ir.Spec(
+        edition=1,
+        domain=domain.name.text,
+        title=title or "",
+        system=system,
+        tools=tuple(tools),
+        judge=judge,
+        simulate=backends,
+        tasks=tuple(tasks.values()),
+        tests=tuple(test for test in lowered_tests if test is not None),
+        sources=tuple(
+            ir.Source(file=name, sha256=digest) for name, digest in files.hashes().items()
+        ),
+        compiler=compiler(),
+    )
+
+
+def _all(file: nodes.File, kind: type[Block]) -> list[Block]:
+    return [statement for statement in file.statements if isinstance(statement, kind)]
+
+
+def _single(file: nodes.File, kind: type[Any], log: Log) -> Any:
+    found = _all(file, kind)
+    for extra in found[1:]:
+        word = kind.__name__.lower()
+        log.error("E303", f"a second `{word}`", extra.span, "a spec has one: join the two")
+    return found[0] if found else None
+
+
+def _statements(file: nodes.File, word: str) -> list[nodes.FileStatement]:
+    return [each for each in _all(file, nodes.FileStatement) if each.word == word]
+
+
+def _tools(file: nodes.File, files: Files, log: Log) -> list[ir.Tool]:
+    tools: list[ir.Tool] = []
+    for statement in _statements(file, "tools"):
+        opened = files.open(statement.file)
+        for tool in read_tools(opened[1], log) if opened is not None else ():
+            if any(tool.name == other.name for other in tools):
+                message = f"tool `{tool.name}` is in another tools file too"
+                log.error("E106", message, statement.file.span, "keep one of the two")
+            else:
+                tools.append(tool)
+    return tools
+
+
+def _system(file: nodes.File, files: Files, log: Log) -> str:
+    statements = _statements(file, "system")
+    for extra in statements[1:]:
+        log.error("E303", "a second `system`", extra.span, "a spec has one: join the two")
+    opened = files.open(statements[0].file) if statements else None
+    return opened[1].text.strip() if opened is not None else ""
+
+
+def _templates(file: nodes.File, files: Files, log: Log) -> dict[str, nodes.Template]:
+    """The file's own templates and those of its imports, imports of imports included."""
+    found: dict[str, nodes.Template] = {}
+    done: set[Path] = {file.source.path}
+    waiting: list[nodes.File] = [file]
+    while waiting:
+        current = waiting.pop(0)
+        for template in _all(current, nodes.Template):
+            _add(template, found, log)
+        for statement in _statements(current, "import"):
+            imported = _imported(statement, current, files, done, log)
+            if imported is not None:
+                waiting.append(imported)
+    return found
+
+
+def _add(template: nodes.Template, found: dict[str, nodes.Template], log: Log) -> None:
+    name = template.name.text
+    if name in found:
+        related = ((found[name].name.span, "first here"),)
+        message = f"template `{name}` stands twice"
+        log.error("E106", message, template.name.span, "give it another name", related)
+    twice: Sequence[nodes.Name] = [
+        param
+        for index, param in enumerate(template.params)
+        if param.text in [other.text for other in template.params[:index]]
+    ]
+    for param in twice:
+        log.error("E106", f"parameter `{param.text}` stands twice", param.span, "rename one")
+    found.setdefault(name, template)
+
+
+def _imported(
+    statement: nodes.FileStatement, by: nodes.File, files: Files, done: set[Path], log: Log
+) -> nodes.File | None:
+    opened = files.open(statement.file)
+    if opened is None or opened[1].path.resolve() in done:
+        return None
+    source = opened[1]
+    done.add(source.path.resolve())
+    faults = Log()
+    imported = parse(source, faults)
+    log.diagnostics += faults.diagnostics
+    return imported
+
+
+@cache
+def compiler() -> ir.Compiler:
+    """This compiler: its version, and a hash over its own source and grammar."""
+    digest = hashlib.sha256(grammar_text().encode())
+    here = Path(__file__).parent
+    for path in sorted(here.rglob("*.py"), key=lambda path: path.relative_to(here).as_posix()):
+        digest.update(path.relative_to(here).as_posix().encode() + b"\0" + path.read_bytes())
+    return ir.Compiler(version=version("cm2dsl"), sha256=digest.hexdigest())

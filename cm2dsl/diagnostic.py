@@ -1,0 +1,109 @@
+"""What is wrong, where, and what to do about it.
+
+A message is lower case, without a full stop, with the user's own text in backticks; the help is
+apart from it. Codes are stable: E0 syntax, E1 names, E2 types, E3 values and structure, E4 files.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from cm2dsl.source import Source, Span
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One fault. `related` are other places that explain it."""
+
+    code: str
+    message: str
+    span: Span
+    help: str | None = None
+    related: tuple[tuple[Span, str], ...] = ()
+
+    @property
+    def order(self) -> tuple[str, int, str]:
+        return (self.span.source.name, self.span.start, self.code)
+
+
+class CompileError(Exception):
+    """A spec that cannot be compiled. `diagnostics` holds every fault found, in source order."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        unique = {(d.order, d.message): d for d in diagnostics}
+        self.diagnostics = [unique[key] for key in sorted(unique)]
+        super().__init__("\n\n".join(render(d) for d in self.diagnostics))
+
+
+class Log:
+    """Collects faults, so that one run reports them all."""
+
+    def __init__(self) -> None:
+        self.diagnostics: list[Diagnostic] = []
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        help: str | None = None,
+        related: tuple[tuple[Span, str], ...] = (),
+    ) -> None:
+        self.diagnostics.append(Diagnostic(code, message, span, help, related))
+
+    def raise_if_any(self) -> None:
+        if self.diagnostics:
+            raise CompileError(self.diagnostics)
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Help that names the nearest known word, or what there is."""
+    names = sorted(set(known))
+    near = get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    if not names:
+        return "there are none"
+    shown = ", ".join(f"`{name}`" for name in names[:8])
+    return f"there is {shown}" + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def render(diagnostic: Diagnostic) -> str:
+    """The fault as text: place, message, the line with carets, help."""
+    span = diagnostic.span
+    head = f"{_place(span)}: error[{diagnostic.code}]: {diagnostic.message}"
+    parts = [head, _snippet(span)]
+    for other, note in diagnostic.related:
+        parts += [f"{_place(other)}: note: {note}", _snippet(other)]
+    if diagnostic.help:
+        parts.append(f"  = help: {diagnostic.help}")
+    return "\n".join(part for part in parts if part)
+
+
+def _place(span: Span) -> str:
+    return f"{span.source.name}:{span.line}:{span.column}"
+
+
+def _snippet(span: Span) -> str:
+    """The source line and carets under the span's part of it."""
+    source: Source = span.source
+    if not source.text:
+        return ""
+    text = source.line(span.line)
+    begin = span.column - 1
+    end = min(begin + max(span.stop - span.start, 1), max(len(text), begin + 1))
+    number = str(span.line)
+    gutter = " " * len(number)
+    lead = "".join("\t" if char == "\t" else " " * _width(char) for char in text[:begin])
+    carets = "^" * max(sum(_width(char) for char in text[begin:end]), 1)
+    return f" {gutter} |\n {number} | {text}\n {gutter} | {lead}{carets}"
+
+
+def _width(char: str) -> int:
+    """Columns a character takes on a terminal."""
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

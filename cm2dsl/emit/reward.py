@@ -1,0 +1,236 @@
+"""reward.py: every check as one small Python function.
+
+Nothing of a spec reaches the file but names, which the grammar limits to letters and digits, and
+values, which are written as Python literals.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+
+from cm2dsl import ir
+
+HEAD = '''\
+"""Checks of domain `{domain}`, edition {edition}. Written by cm2c {version}: edit the spec instead.
+
+A check gets `d`, the dialogue up to a step (cm2dsl.checks.Scope), and the task's row.
+"""
+
+from cm2dsl.checks import {words}
+'''
+
+WORDS = (
+    *("all_of", "any_of", "at", "contains", "each", "eq", "exists", "ge", "gt", "if_said", "le"),
+    *("lt", "matches", "ne", "negation", "one_of", "show"),
+)
+COMPARE = {
+    "==": "eq",
+    "!=": "ne",
+    "<": "lt",
+    "<=": "le",
+    ">": "gt",
+    ">=": "ge",
+    "in": "one_of",
+    "contains": "contains",
+    "~": "matches",
+}
+WIDTH = 100
+
+Argument = str | list[str]
+"""An argument of a call; a list is the parts of a condition, joined by `and`."""
+
+
+def emit_reward(spec: ir.Spec) -> str:
+    """The text of reward.py: its functions, and CHECKS, which finds them by name."""
+    functions: list[str] = []
+    names: list[str] = []
+    for item in _items(spec):
+        if item.check is not None and item.expr is not None:
+            functions.append(_function(item))
+            names.append(item.check)
+    body = "\n\n".join(functions)
+    named = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
+    used = [word for word in WORDS if word in named]
+    words = ", ".join(used)
+    if len(words) > WIDTH - len("from cm2dsl.checks import "):
+        words = "(\n    " + ",\n    ".join(used) + ",\n)"
+    head = HEAD.format(
+        domain=spec.domain, edition=spec.edition, version=spec.compiler.version, words=words
+    )
+    if not used:
+        head = head[: head.index("\nfrom cm2dsl")]
+    table = "".join(f'    "{name}": {name},\n' for name in names)
+    return f"{head}\n\n{body}\n\nCHECKS = {{\n{table}}}\n"
+
+
+def _items(spec: ir.Spec) -> Iterator[ir.Item]:
+    for task in spec.tasks:
+        for turn in task.turns:
+            yield from turn.items
+        yield from task.items
+
+
+def _function(item: ir.Item) -> str:
+    assert item.expr is not None
+    place = f"{item.place.file}:{item.place.line}"
+    value = _expr(item.expr, item.ask is not None, indent=4, used=len("return "))
+    return f"def {item.check}(d, row):\n    # {place} {item.kind}\n    return {value}\n"
+
+
+def _expr(check: ir.Check, soft: bool, indent: int, used: int = 0, tail: int = 0) -> str:
+    """A check as a Python expression; `soft` where a judge decides what words leave open.
+
+    It begins at column `indent + used` of a line that is indented by `indent`; `tail` characters
+    follow it on its last line.
+    """
+    match check:
+        case ir.Called():
+            arguments = [*_call(check), *_count(check.count)]
+            return _invoke("d.called", arguments, indent, used, tail)
+        case ir.Before():
+            arguments = [*_full(check.first), *_full(check.second)]
+            return _invoke("d.before", arguments, indent, used, tail)
+        case ir.Result():
+            arguments = [*_full(check.call), _condition((check.has,))]
+            return _invoke("d.result", arguments, indent, used, tail)
+        case ir.ReplyContains():
+            return _said("d.reply_contains", [_value(check.value)], soft, indent, used, tail)
+        case ir.ReplyMatches():
+            return _said("d.reply_matches", [_literal(check.pattern)], soft, indent, used, tail)
+        case ir.ReplyMentions():
+            arguments = [*_full(check.call), *_path(check.path)]
+            return _said("d.reply_mentions", arguments, soft, indent, used, tail)
+        case ir.Not() if soft:
+            inner = _expr(check.of, soft, indent, used + len("negation("), tail + 1)
+            return f"negation({inner})"
+        case ir.Not():
+            inner = _expr(check.of, soft, indent, used + len("not "), tail)
+            return f"not {_grouped(check.of, inner)}"
+        case ir.And() | ir.Or():
+            return _joined(check, soft, indent, used, tail)
+
+
+def _joined(check: ir.And | ir.Or, soft: bool, indent: int, used: int, tail: int) -> str:
+    word = "and" if isinstance(check, ir.And) else "or"
+    if soft:
+        parts: list[Argument] = [_expr(part, soft, indent + 4, tail=1) for part in check.of]
+        return _invoke("all_of" if word == "and" else "any_of", parts, indent, used, tail)
+    texts = [_grouped(part, _expr(part, soft, indent + 4, used=len(word) + 1)) for part in check.of]
+    flat = f" {word} ".join(texts)
+    if "\n" not in flat and indent + used + len(flat) + tail + 2 <= WIDTH:
+        return flat
+    pad = " " * (indent + 4)
+    lines = f"\n{pad}{word} ".join(texts)
+    return f"(\n{pad}{lines}\n{' ' * indent})"
+
+
+def _grouped(check: ir.Check, text: str) -> str:
+    """Brackets around a conjunction or disjunction inside another."""
+    return f"({text})" if isinstance(check, ir.And | ir.Or) and not text.startswith("(\n") else text
+
+
+def _invoke(name: str, arguments: list[Argument], indent: int, used: int, tail: int) -> str:
+    """A call, on one line if it fits, else with an argument a line."""
+    flat = f"{name}({', '.join(_flat(argument) for argument in arguments)})"
+    if "\n" not in flat and indent + used + len(flat) + tail <= WIDTH:
+        return flat
+    pad = " " * (indent + 4)
+    lines = "".join(f"{pad}{_broken(argument, pad)},\n" for argument in arguments)
+    return f"{name}(\n{lines}{' ' * indent})"
+
+
+def _flat(argument: Argument) -> str:
+    return argument if isinstance(argument, str) else f"lambda a: {' and '.join(argument)}"
+
+
+def _broken(argument: Argument, pad: str) -> str:
+    if isinstance(argument, str) or len(pad + _flat(argument)) < WIDTH:
+        return _flat(argument)
+    inner = f"\n{pad}    and ".join(argument)
+    return f"lambda a: (\n{pad}    {inner}\n{pad})"
+
+
+def _said(
+    name: str, arguments: list[Argument], soft: bool, indent: int, used: int, tail: int
+) -> str:
+    if not soft:
+        return _invoke(name, arguments, indent, used, tail)
+    inner = _invoke(name, arguments, indent, used + len("if_said("), tail + 1)
+    if "\n" not in inner:
+        return f"if_said({inner})"
+    pad = " " * (indent + 4)
+    return f"if_said(\n{pad}{_invoke(name, arguments, indent + 4, 0, 1)}\n{' ' * indent})"
+
+
+def _call(call: ir.Called) -> list[Argument]:
+    tool = _literal(call.tool)
+    return [tool, _condition(call.where)] if call.where else [tool]
+
+
+def _full(call: ir.Called) -> list[Argument]:
+    return [_literal(call.tool), _condition(call.where) if call.where else "None"]
+
+
+def _count(count: ir.Count | None) -> list[Argument]:
+    match count:
+        case None:
+            return []
+        case ir.Count(op="at_least", times=times):
+            return [f"at_least={times}"]
+        case ir.Count(op="at_most", times=times):
+            return ["at_least=0", f"at_most={times}"]
+        case ir.Count(times=times):
+            return [f"at_least={times}", f"at_most={times}"]
+
+
+def _condition(where: tuple[ir.Constraint, ...]) -> Argument:
+    return [_constraint(constraint) for constraint in where]
+
+
+def _constraint(constraint: ir.Constraint) -> str:
+    arguments = [f"at({', '.join(['a', *_path(constraint.path)])})"]
+    if constraint.op == "exists":
+        name = "exists"
+    else:
+        assert constraint.value is not None
+        name = COMPARE[constraint.op]
+        arguments.append(_value(constraint.value))
+    if constraint.tolerance is not None:
+        arguments.append(repr(constraint.tolerance))
+    text = f"{name}({', '.join(arguments)})"
+    return f"not {text}" if constraint.negated else text
+
+
+def _path(path: ir.Path) -> list[str]:
+    return ["each" if step is None else _literal(step) for step in path]
+
+
+def _value(value: ir.Value) -> str:
+    match value:
+        case ir.Constant():
+            return _literal(value.value)
+        case ir.RowRef():
+            return _row(value)
+        case ir.Filled():
+            parts = [
+                _literal(part) if isinstance(part, str) else f"show({_row(part)})"
+                for part in value.text
+            ]
+            return " + ".join(parts)
+        case ir.Many():
+            return f"[{', '.join(_value(each) for each in value.values)}]"
+
+
+def _row(ref: ir.RowRef) -> str:
+    table = "row.text" if ref.as_text else "row.values"
+    return table + "".join(f"[{_literal(step)}]" for step in ref.path)
+
+
+def _literal(value: ir.Scalar) -> str:
+    """A Python literal. Text is JSON-quoted, which Python reads alike, with letters as they are."""
+    if not isinstance(value, str):
+        return repr(value)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else ascii(value)

@@ -1,0 +1,102 @@
+"""JSON and JSON Lines, read strictly: what two readers could understand differently is refused.
+
+Refused are NaN and infinities (also numbers too large for a double), a key that occurs twice in one
+object, half a surrogate pair (it cannot be written as UTF-8), invalid UTF-8, and nesting too deep
+to read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class JsonError(ValueError):
+    """A text that is not strict JSON. `help` says what to do."""
+
+    def __init__(self, message: str, help: str) -> None:
+        super().__init__(f"{message}; {help}")
+        self.message = message
+        self.help = help
+
+
+def lines(file: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, with their numbers from 1; a byte order mark is left out."""
+    for number, line in enumerate(file, start=1):
+        text = line.removeprefix(_BOM) if number == 1 else line
+        if text.strip():
+            yield number, text
+
+
+def parse(text: str | bytes) -> Any:
+    """The JSON value of a text. Raises JsonError."""
+    if isinstance(text, bytes):
+        text = _decode(text)
+    try:
+        value = _DECODER.decode(text)
+        if "\\u" in text:
+            _refuse_half_pairs(value)
+    except json.JSONDecodeError as error:
+        column = min(error.pos, len(text.rstrip())) + 1
+        what = error.msg[:1].lower() + error.msg[1:]
+        raise JsonError(f"not JSON at column {column}: {what}", "write one JSON value") from None
+    except RecursionError:
+        raise JsonError("nested too deeply to read", "write it flatter") from None
+    return value
+
+
+def _decode(text: bytes) -> str:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        byte = f"byte {error.start + 1} is 0x{text[error.start]:02x}"
+        raise JsonError(f"not UTF-8: {byte}", "save the text as UTF-8") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise JsonError(f"the key `{twice}` occurs twice in one object", "keep one of them")
+    return value
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise _too_large(text)
+    return value
+
+
+def _int(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # Python reads no more than some thousand digits
+        raise _too_large(text) from None
+
+
+def _too_large(text: str) -> JsonError:
+    shown = text if len(text) <= 20 else f"{text[:19]}…"
+    return JsonError(f"the number `{shown}` is too large", "write one that fits a double")
+
+
+def _constant(text: str) -> Any:
+    raise JsonError(f"`{text}` is not JSON", "write a finite number or null")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_float, parse_int=_int, parse_constant=_constant
+)
+
+
+def _refuse_half_pairs(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        message = "a string holds half a surrogate pair"
+        raise JsonError(message, "write the whole character") from None

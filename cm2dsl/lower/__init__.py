@@ -1,0 +1,1 @@
+"""Syntax tree to IR: names are resolved, values typed, weights normalised, files read."""

@@ -1,0 +1,195 @@
+"""Tasks: rows, turns, weights, anchors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cm2dsl import ir, nodes
+from cm2dsl.diagnostic import Log
+from cm2dsl.files import Files
+from cm2dsl.lower.anchors import Recordings, read_recordings, resolve_anchor
+from cm2dsl.lower.env import Env, Rows, read_text
+from cm2dsl.lower.items import DraftItem, read_items
+from cm2dsl.lower.order import DIALOGUE, report_cycles, resolve_after
+from cm2dsl.lower.rows import lower_rows
+from cm2dsl.lower.settings import read_assign
+from cm2dsl.source import Span
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every task of a spec shares."""
+
+    files: Files
+    log: Log
+    tools: Mapping[str, ir.Tool]
+    templates: Mapping[str, nodes.Template]
+    assign: nodes.Assign | None
+    recorded: dict[str, Recordings] = field(default_factory=dict)
+
+
+def place(span: Span, files: Files) -> ir.Place:
+    """A span in the IR; its file is named relative to the spec's folder."""
+    return ir.Place(
+        file=span.source.path.relative_to(files.root).as_posix(),
+        line=span.line,
+        column=span.column,
+    )
+
+
+def lower_task(task: nodes.Task, context: Context) -> ir.Task | None:
+    """The task in the IR, or None where a fault leaves nothing to build on."""
+    log = context.log
+    rows: tuple[ir.Row, ...] | None = None
+    env = Env(log, context.tools)
+    if task.each is not None:
+        read = lower_rows(task.each, context.files, log)
+        if read is None:
+            return None
+        file, rows = read
+        env = Env(log, context.tools, Rows(task.each.row.text, file))
+    recordings = _recordings(task, context)
+    turns = _turns(task, context, env)
+    drafts = {name: items for name, (_, _, items) in turns.items()}
+    drafts[DIALOGUE] = read_items(task.parts, context.templates, env)
+    _check_structure(task, turns, drafts, log)
+    after = {
+        f"{turn}.{item.name.text}": resolve_after(turn, item, drafts, log)
+        for turn, items in drafts.items()
+        for item in items
+    }
+    by_name = {f"{turn}.{item.name.text}": item for turn, items in drafts.items() for item in items}
+    report_cycles(after, by_name, log)
+    builder = _Items(task.name.text, context, after, recordings, rows)
+    lowered = tuple(
+        ir.Turn(
+            name=name,
+            user=user,
+            items=builder.build(name, items),
+            place=place(span, context.files),
+        )
+        for name, (span, user, items) in turns.items()
+    )
+    own = next((part for part in task.parts if isinstance(part, nodes.Assign)), None)
+    names = [*turns, *([DIALOGUE] if drafts[DIALOGUE] else [])]
+    return ir.Task(
+        name=task.name.text,
+        title=_title(task.title, env),
+        rows=rows,
+        reference=recordings.file if recordings else None,
+        turns=lowered,
+        items=builder.build(DIALOGUE, drafts[DIALOGUE]),
+        assign=read_assign(context.assign, own, names, log),
+        place=place(task.name.span, context.files),
+    )
+
+
+def _title(title: nodes.String | None, env: Env) -> str:
+    if title is None:
+        return ""
+    text = read_text(title, env)
+    if any(not isinstance(part, str) for part in text):
+        help = "one title stands for all rows"
+        env.error("E203", "a title cannot hold row values", title.span, help)
+    return "".join(part for part in text if isinstance(part, str))
+
+
+def _recordings(task: nodes.Task, context: Context) -> Recordings | None:
+    files = [part for part in task.parts if isinstance(part, nodes.RecordingFile)]
+    for extra in files[1:]:
+        help = "put all recordings of a task in one file"
+        context.log.error("E303", "a second `reference`", extra.span, help)
+    if not files:
+        return None
+    return read_recordings(files[0].file, context.files, context.recorded, context.log)
+
+
+def _turns(
+    task: nodes.Task, context: Context, env: Env
+) -> dict[str, tuple[Span, ir.Text, list[DraftItem]]]:
+    log = context.log
+    turns: dict[str, tuple[Span, ir.Text, list[DraftItem]]] = {}
+    for turn in (part for part in task.parts if isinstance(part, nodes.Turn)):
+        name = turn.name.text
+        if name == DIALOGUE:
+            help = "the task scope has that name: choose another"
+            log.error("E106", f"no turn can be named `{DIALOGUE}`", turn.name.span, help)
+        elif name in turns:
+            help = "give every turn of a task a name of its own"
+            log.error("E106", f"turn `{name}` stands twice", turn.name.span, help)
+        users = [part for part in turn.parts if isinstance(part, nodes.User)]
+        if not users:
+            help = 'begin it with what the user says: `user "…"`'
+            log.error("E307", f"turn `{name}` has no user message", turn.name.span, help)
+            continue
+        for extra in users[1:]:
+            help = "a user message opens a turn: make two turns of them"
+            log.error("E303", f"turn `{name}` has two user messages", extra.span, help)
+        items = read_items(turn.parts, context.templates, env)
+        turns[name] = (turn.name.span, read_text(users[0].text, env), items)
+    return turns
+
+
+def _check_structure(
+    task: nodes.Task,
+    turns: Mapping[str, object],
+    drafts: Mapping[str, Sequence[DraftItem]],
+    log: Log,
+) -> None:
+    if not any(isinstance(part, nodes.Turn) for part in task.parts):
+        help = "give it a `turn` with a `user` message"
+        log.error("E307", f"task `{task.name.text}` has no turns", task.name.span, help)
+    elif turns and not any(drafts.values()):
+        help = "give a turn an `item`"
+        log.error("E307", f"task `{task.name.text}` has no items", task.name.span, help)
+    for name, items in drafts.items():
+        if items and sum(item.weight for item in items) <= 0:
+            what = "the task scope" if name == DIALOGUE else f"turn `{name}`"
+            help = (
+                "give an item a weight; `veto` and `penalty` items have none unless it is written"
+            )
+            log.error("E301", f"all weights of {what} are zero", items[0].weight_span, help)
+    for item in drafts[DIALOGUE]:
+        if item.strict:
+            help = "`strict` decides whether the next turn comes; task scope has no next turn"
+            log.error("E302", "a task-scope item cannot be strict", item.name.span, help)
+
+
+@dataclass(frozen=True)
+class _Items:
+    """Builds the IR items of a task."""
+
+    task: str
+    context: Context
+    after: Mapping[str, tuple[str, ...]]
+    recordings: Recordings | None
+    rows: tuple[ir.Row, ...] | None
+
+    def build(self, turn: str, items: Sequence[DraftItem]) -> tuple[ir.Item, ...]:
+        total = sum(item.weight for item in items) or 1.0
+        return tuple(self._item(turn, item, item.weight / total) for item in items)
+
+    def _item(self, turn: str, item: DraftItem, weight: float) -> ir.Item:
+        name = item.name.text
+        anchors = [
+            resolve_anchor(each, self.task, self.recordings, self.rows, self.context.log)
+            for each in item.anchors
+        ]
+        return ir.Item(
+            name=name,
+            kind=item.kind,
+            weight=weight,
+            after=self.after[f"{turn}.{name}"],
+            strict=item.strict,
+            veto=item.veto,
+            penalty=item.penalty,
+            focus=item.focus,
+            check=f"{self.task}__{turn}__{name}" if item.expr is not None else None,
+            expr=item.expr,
+            ask=item.ask,
+            passes=item.passes,
+            fails=item.fails,
+            anchors=tuple(anchor for anchor in anchors if anchor is not None),
+            place=place(item.name.span, self.context.files),
+        )

@@ -1,0 +1,132 @@
+"""Whether a value can stand where a schema, or an operator, wants a type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cm2dsl import ir, nodes
+from cm2dsl.checks import show
+from cm2dsl.diagnostic import suggest
+from cm2dsl.lower.env import Env
+from cm2dsl.schemas import PathType, json_type
+
+ARTICLES = {
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+ORDERED = {"integer", "number", "string"}
+
+
+def describe(types: frozenset[str] | set[str]) -> str:
+    return " or ".join(ARTICLES[name] for name in sorted(types))
+
+
+def check_value(
+    op: str, value: ir.Value, expected: PathType, what: str, at: nodes.Constraint, env: Env
+) -> bool:
+    """Reports a value that can never stand in `op` to what the schema allows; True if it can."""
+    assert at.value is not None
+    span = at.value.span
+    if op == "in":
+        if not isinstance(value, ir.Many):
+            env.error("E202", "`in` wants a list", span, 'write it as `in ["a", "b"]`')
+            return False
+        fits = [_fits(each, expected, what, at, env) for each in value.values]  # reports them all
+        return all(fits)
+    if isinstance(value, ir.Many):
+        help = "write `in` for one of several values"
+        env.error("E202", f"`{op}` wants one value, not a list", span, help)
+        return False
+    if op == "contains":
+        if expected.types and not expected.types & {"string", "array"}:
+            help = "`contains` is for text and lists; write `==`"
+            env.error("E201", f"{what} is {describe(expected.types)}", at.span, help)
+            return False
+        if expected.types == {"string"}:
+            return _fits(value, PathType(expected.types), what, at, env)
+        return True
+    if op in ("<", "<=", ">", ">="):
+        types = {json_type(example) for example in _examples(value, env)}
+        if not types <= ORDERED:
+            help = "compare with a number, or with text such as a date"
+            env.error("E202", f"`{op}` cannot order {describe(types)}", span, help)
+            return False
+        if expected.types and not expected.types & ORDERED:
+            help = "only numbers and text have an order"
+            env.error("E201", f"{what} is {describe(expected.types)}", at.span, help)
+            return False
+        return _fits(value, PathType(expected.types), what, at, env)
+    if at.tolerance is not None:
+        types = {json_type(example) for example in _examples(value, env)}
+        if not types <= {"integer", "number"}:
+            env.error("E202", "a tolerance wants a number", span, "leave the tolerance out")
+            return False
+    return _fits(value, expected, what, at, env)
+
+
+def _fits(value: ir.Value, expected: PathType, what: str, at: nodes.Constraint, env: Env) -> bool:
+    """Whether every example of the value has an expected type and is one of the choices."""
+    assert at.value is not None
+    if not expected.types:
+        return True
+    for example in _examples(value, env):
+        kind = json_type(example)
+        if kind not in expected.types and not (kind == "integer" and "number" in expected.types):
+            message = f"{what} is {describe(expected.types)}, {_shown(example)} is not"
+            env.error("E201", message, at.value.span, _conversion(example, expected))
+            return False
+        if expected.choices is not None and at.op != "contains" and example not in expected.choices:
+            known = [str(choice) for choice in expected.choices]
+            message = f"{what} is never {_shown(example)}"
+            env.error("E103", message, at.value.span, suggest(str(example), known))
+            return False
+    return True
+
+
+def _conversion(example: Any, expected: PathType) -> str:
+    if "string" in expected.types and not isinstance(example, str):
+        return f'write it in quotes: `"{show(example)}"`'
+    if isinstance(example, str) and expected.types & {"integer", "number"}:
+        return "write the number without quotes"
+    return f"write {describe(expected.types)}"
+
+
+def _shown(example: Any) -> str:
+    if isinstance(example, str):
+        return f'`"{example}"`'
+    return "`null`" if example is None else f"`{show(example)}`"
+
+
+def _examples(value: ir.Value, env: Env) -> list[Any]:
+    """The values that a value can be: itself, or what stands in each row."""
+    match value:
+        case ir.Constant():
+            return [value.value]
+        case ir.Filled():
+            return [ir.fill(value.text, row) for row in _rows(env)]
+        case ir.Many():
+            return [example for each in value.values for example in _examples(each, env)]
+        case ir.RowRef():
+            return _row_examples(value, env)
+
+
+def _row_examples(ref: ir.RowRef, env: Env) -> list[Any]:
+    found: list[Any] = []
+    for row in _rows(env):
+        value = ir.look_up(ref, row)
+        if value not in found:
+            found.append(value)
+    return found
+
+
+def _rows(env: Env) -> list[ir.Row]:
+    assert env.rows is not None
+    return [
+        ir.Row(key="", split="train", values=row.values, text=row.text)
+        for row in env.rows.file.rows
+    ]

@@ -1,0 +1,21 @@
+"""What the compiler writes into a bundle for the judge: prompt templates and the verdict schema."""
+
+from __future__ import annotations
+
+from importlib.resources import files as resources
+
+SYSTEM = "prompts/judge.system.jinja"
+USER = "prompts/judge.user.jinja"
+SCHEMA = "prompts/verdict.schema.json"
+
+
+def files() -> dict[str, str]:
+    """Name in the bundle -> text of the two templates and the schema of what a judge answers.
+
+    The system template has no variables. The user template gets `system` (what the agent was
+    told), `tools` (one line each), `segments` (`name`, `text`, in the order of the dialogue),
+    `fence` (which none of these texts contains) and `item` (`ask`, `passes`, `fails`, `kind`,
+    `focus`, `turn`, which is None for task scope, and `names`, the segments in focus).
+    """
+    package = resources("cm2dsl")
+    return {name: (package / name).read_text("utf-8") for name in (SYSTEM, USER, SCHEMA)}

@@ -1,0 +1,198 @@
+"""Tool schemas: reading them, and the JSON type that an argument path has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cm2dsl import ir
+from cm2dsl.diagnostic import Log
+from cm2dsl.files import read_json
+from cm2dsl.source import Source, Span
+
+EFFECTS = ("read", "write", "generic")
+JSON_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
+
+
+def read_tools(source: Source, log: Log) -> list[ir.Tool]:
+    """The tools of a JSON file: OpenAI function schemas, bare or wrapped, or MCP tools."""
+    data = read_json(source, log)
+    if data is None:
+        return []
+    if isinstance(data, dict) and isinstance(data.get("tools"), list):
+        data = data["tools"]
+    whole = Span(source, 0, 1)
+    if not isinstance(data, list):
+        log.error(
+            "E404", "the tools are not a list", whole, "write a JSON list of function schemas"
+        )
+        return []
+    tools: list[ir.Tool] = []
+    for number, entry in enumerate(data):
+        tool = _read_tool(entry, f"tool {number}", whole, log)
+        if tool is None:
+            continue
+        if any(tool.name == other.name for other in tools):
+            log.error("E404", f"tool `{tool.name}` stands twice", whole, "keep one of the two")
+            continue
+        tools.append(tool)
+    return tools
+
+
+def _read_tool(entry: Any, label: str, span: Span, log: Log) -> ir.Tool | None:
+    body = entry.get("function", entry) if isinstance(entry, dict) else entry
+    if not isinstance(body, dict) or not isinstance(body.get("name"), str) or not body["name"]:
+        help = 'write {"name": …, "description": …, "parameters": {…}}'
+        log.error("E404", f"{label} has no name", span, help)
+        return None
+    name = body["name"]
+    parameters = body.get("parameters", body.get("inputSchema", {"type": "object"}))
+    if not isinstance(parameters, dict):
+        help = "`parameters` is a JSON Schema of type object"
+        log.error("E404", f"the parameters of `{name}` are not an object", span, help)
+        return None
+    effect = body.get("x-effect", entry.get("x-effect"))
+    if effect is not None and effect not in EFFECTS:
+        help = "write read, write or generic"
+        log.error("E404", f"`x-effect` of `{name}` is `{effect}`", span, help)
+        effect = None
+    description = body.get("description") or ""
+    return ir.Tool(name=name, description=str(description), parameters=parameters, effect=effect)
+
+
+@dataclass(frozen=True)
+class PathType:
+    """What a schema says of a path. `types` is empty where it says nothing."""
+
+    types: frozenset[str] = frozenset()
+    choices: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True)
+class NoSuchKey:
+    """The schema rules the path out at `key`; `known` are the keys that there are."""
+
+    key: str
+    known: tuple[str, ...]
+
+
+def type_at(schema: dict[str, Any], path: ir.Path) -> PathType | NoSuchKey:
+    """The type that `schema` (a JSON Schema of an object) gives to the value at `path`."""
+    current = [schema]
+    for step in path:
+        following: list[dict[str, Any]] = []
+        open_ended = False
+        known: set[str] = set()
+        for option in _options(schema, current):
+            found = _step(option, step, known)
+            if found is None:
+                continue
+            if found == {}:
+                open_ended = True
+            following.append(found)
+        if open_ended or not current:
+            return PathType()
+        if not following:
+            key = "[*]" if step is None else str(step)
+            return NoSuchKey(key, tuple(sorted(known)))
+        current = following
+    types: set[str] = set()
+    choices: list[Any] = []
+    limited = True
+    for option in _options(schema, current):
+        own, values = _types(option)
+        if own == {"null"}:
+            types |= own
+            continue
+        if not own:
+            return PathType()
+        types |= own
+        if values is None:
+            limited = False
+        else:
+            choices += [value for value in values if value not in choices]
+    return PathType(frozenset(types), tuple(choices) if limited and choices else None)
+
+
+def _options(root: dict[str, Any], schemas: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The schemas with `$ref`, `anyOf` and `oneOf` opened."""
+    result: list[dict[str, Any]] = []
+    queue = list(schemas)
+    seen: set[str] = set()
+    while queue:
+        schema = queue.pop(0)
+        ref = schema.get("$ref")
+        if isinstance(ref, str):
+            if ref not in seen:
+                seen.add(ref)
+                queue.append(_resolve(root, ref))
+        elif isinstance(options := schema.get("anyOf", schema.get("oneOf")), list):
+            queue += [option for option in options if isinstance(option, dict)]
+        elif isinstance(parts := schema.get("allOf"), list) and len(parts) == 1:
+            queue.append(parts[0] if isinstance(parts[0], dict) else {})
+        else:
+            result.append(schema)
+    return result
+
+
+def _resolve(root: dict[str, Any], ref: str) -> dict[str, Any]:
+    node: Any = root
+    for key in ref.removeprefix("#/").split("/"):
+        node = node.get(key, {}) if isinstance(node, dict) else {}
+    return node if isinstance(node, dict) else {}
+
+
+def _step(schema: dict[str, Any], step: str | int | None, known: set[str]) -> dict[str, Any] | None:
+    """The schema one step on: {} where anything may stand, None where nothing can."""
+    own, _ = _types(schema)
+    if not own:
+        return {}
+    if isinstance(step, str):
+        if "object" not in own:
+            return None
+        properties = schema.get("properties")
+        if not isinstance(properties, dict):
+            return {}
+        known.update(properties)
+        if step in properties:
+            found = properties[step]
+            return found if isinstance(found, dict) else {}
+        more = schema.get("additionalProperties", False)
+        if more is False:
+            return None
+        return more if isinstance(more, dict) else {}
+    if "array" not in own:
+        return None
+    items = schema.get("items", {})
+    return items if isinstance(items, dict) else {}
+
+
+def _types(schema: dict[str, Any]) -> tuple[set[str], tuple[Any, ...] | None]:
+    """The JSON types of a schema and its enumerated values."""
+    values = schema.get("enum")
+    if values is None and "const" in schema:
+        values = [schema["const"]]
+    written = schema.get("type")
+    types = {written} if isinstance(written, str) else set(written or ())
+    if not types and isinstance(values, list):
+        types = {json_type(value) for value in values}
+    if not types and "properties" in schema:
+        types = {"object"}
+    if not types <= JSON_TYPES:  # a dialect of its own (`float`, `dict`): nothing is known
+        return set(), None
+    return types, tuple(values) if isinstance(values, list) else None
+
+
+def json_type(value: Any) -> str:
+    """The JSON Schema type of a JSON value."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"

@@ -1,0 +1,49 @@
+"""Source texts and places in them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text and the name it is reported under. Lines and columns count from 1."""
+
+    path: Path
+    name: str
+    text: str = field(repr=False)
+
+    @cached_property
+    def line_starts(self) -> tuple[int, ...]:
+        return (0, *(i + 1 for i, char in enumerate(self.text) if char == "\n"))
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of a character offset."""
+        line = bisect_right(self.line_starts, offset)
+        return line, offset - self.line_starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of one line, without its end."""
+        start = self.line_starts[number - 1]
+        stop = self.text.find("\n", start)
+        return self.text[start : stop if stop >= 0 else len(self.text)].rstrip("\r")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Characters `start` to `stop` (exclusive) of a source."""
+
+    source: Source
+    start: int
+    stop: int
+
+    @property
+    def line(self) -> int:
+        return self.source.position(self.start)[0]
+
+    @property
+    def column(self) -> int:
+        return self.source.position(self.start)[1]
