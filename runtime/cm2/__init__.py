@@ -1,0 +1,69 @@
+"""The runtime of checklist rewards: trajectories to verdicts, verdicts to credit, credit to training.
+
+    open_spec(path)               a .cm2 file or a bundle folder, ready to score with
+    instances(spec)               the tasks of a spec, one for each row
+    read_chat(path)               trajectories out of OpenAI chat JSONL
+    score(bundle, trajectory)     verdicts with evidence, and the reward
+    score_all(bundle, many)       the same for many at once
+    load_judge(dir)               a judge for `ask` items, from a transformers directory
+    assign(task, rollouts, ...)   rewards and advantages of a group
+
+Names are imported when they are first used; no model library is, before it is needed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cm2.bundle import Bundle, Instance, instances, open_spec
+    from cm2.credit import RolloutCredit, assign
+    from cm2.judge import Judge, load_judge
+    from cm2.score import Scored, score, score_all
+    from cm2.trajectory import Trajectory
+    from cm2.verdict import Decision, Verdict
+    from cm2dsl.chat import read as read_chat
+
+__all__ = [
+    "Bundle",
+    "Decision",
+    "Instance",
+    "Judge",
+    "RolloutCredit",
+    "Scored",
+    "Trajectory",
+    "Verdict",
+    "assign",
+    "instances",
+    "load_judge",
+    "open_spec",
+    "read_chat",
+    "score",
+    "score_all",
+]
+
+_HOMES = {
+    "Bundle": "cm2.bundle",
+    "Decision": "cm2.verdict",
+    "Instance": "cm2.bundle",
+    "Judge": "cm2.judge",
+    "RolloutCredit": "cm2.credit",
+    "Scored": "cm2.score",
+    "Trajectory": "cm2.trajectory",
+    "Verdict": "cm2.verdict",
+    "assign": "cm2.credit",
+    "instances": "cm2.bundle",
+    "load_judge": "cm2.judge",
+    "open_spec": "cm2.bundle",
+    "score": "cm2.score",
+    "score_all": "cm2.score",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "read_chat":
+        return import_module("cm2dsl.chat").read
+    if name not in _HOMES:
+        raise AttributeError(f"module `cm2` has no attribute `{name}`")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,36 @@
+"""The `cm2` command. Each subcommand is a module of `cm2.commands`, imported when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "score": "score trajectories with a spec",
+    "credit": "turn groups of verdicts into rewards and advantages",
+    "train": "train a policy on a spec with GRPO",
+}
+
+
+class LazyGroup(click.Group):
+    """Lists every command from COMMANDS, and imports only the one that runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"cm2.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cm2dsl", prog_name="cm2")
+def main() -> None:
+    """Score, judge and train tool-using agents with checklist rewards."""

@@ -1,0 +1,38 @@
+"""Verdicts: what was decided about one item, on what evidence, by whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """`insufficient` is not satisfied and counted apart; `error` is no verdict and masks."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INSUFFICIENT = "insufficient"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A segment's name, and from a judge the words quoted from it (verified by code)."""
+
+    segment: str
+    quote: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict on one item of one turn.
+
+    `by` is `check`, `judge` or `gate` (the turn was not reached). `step` is the first step, within
+    the item's scope and from 0, after which the item holds; None where it never does.
+    """
+
+    verdict: Verdict
+    by: str
+    evidence: tuple[Evidence, ...] = ()
+    step: int | None = None
+    reason: str = ""
