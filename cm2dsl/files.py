@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cm2dsl.diagnostic import Log, suggest
+from cm2dsl.jsonl import JsonError, parse
 from cm2dsl.nodes import String
 from cm2dsl.source import Source, Span
 
@@ -94,31 +95,15 @@ def read_json(source: Source, log: Log, text: str | None = None, line: int = 1) 
     Returns None where the text is not JSON (JSON `null` is reported as a fault too: nothing that
     a spec reads may be null).
     """
-    body = source.text if text is None else text
-    offset = source.line_starts[line - 1]
+    start = source.line_starts[line - 1]
     try:
-        value = json.loads(body, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        at = min(offset + error.pos, max(len(source.text) - 1, 0))
-        log.error("E404", f"not JSON: {error.msg.lower()}", Span(source, at, at + 1), "correct it")
-        return None
-    except ValueError as error:
-        log.error("E404", str(error), Span(source, offset, offset + 1), "correct it")
+        value = parse(source.text if text is None else text)
+    except JsonError as error:
+        at = min(start + (error.position or 0), max(len(source.text) - 1, 0))
+        message = re.sub(r" at column \d+", "", error.message)  # the span says where
+        log.error("E404", message, Span(source, at, at + 1), error.help)
         return None
     if value is None:
-        span = Span(source, offset, offset + 1)
+        span = Span(source, start, start + 1)
         log.error("E404", "the JSON value is null", span, "write an object or a list")
     return value
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key `{twice}` stands twice in one object")
-    return made
-
-
-def _no_constant(word: str) -> Any:
-    raise ValueError(f"`{word}` is not JSON")

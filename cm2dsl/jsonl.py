@@ -17,12 +17,16 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class JsonError(ValueError):
-    """A text that is not strict JSON. `help` says what to do."""
+    """A text that is not strict JSON. `help` says what to do.
 
-    def __init__(self, message: str, help: str) -> None:
+    `position` is the character, from 0, where the text stops being JSON, where that is known.
+    """
+
+    def __init__(self, message: str, help: str, position: int | None = None) -> None:
         super().__init__(f"{message}; {help}")
         self.message = message
         self.help = help
+        self.position = position
 
 
 def lines(file: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -42,9 +46,10 @@ def parse(text: str | bytes) -> Any:
         if "\\u" in text:
             _refuse_half_pairs(value)
     except json.JSONDecodeError as error:
-        column = min(error.pos, len(text.rstrip())) + 1
         what = error.msg[:1].lower() + error.msg[1:]
-        raise JsonError(f"not JSON at column {column}: {what}", "write one JSON value") from None
+        position = min(error.pos, len(text.rstrip()))
+        message = f"not JSON at column {position + 1}: {what}"
+        raise JsonError(message, "write one JSON value", position) from None
     except RecursionError:
         raise JsonError("nested too deeply to read", "write it flatter") from None
     return value
