@@ -1,0 +1,82 @@
+"""A quote counts where it is really there, and only there."""
+
+from __future__ import annotations
+
+import pytest
+from cm2.judge.quote import normalised, occurs, verified
+from cm2.verdict import Evidence
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+TEXT = "MU5101 departs at 08:00, costs €1,250.50 -- “non-refundable”.\nAnything else?"
+
+
+@pytest.mark.parametrize(
+    ("quote", "text"),
+    [
+        ("departs at 08:00", TEXT),
+        ("DEPARTS AT 08:00", TEXT),
+        ("costs €1,250.50 - 'non-refundable'", TEXT),
+        ("non-refundable Anything else", TEXT),
+        ("departs   at\t08:00", TEXT),
+        ("ＭＵ５１０１ departs at 08：00", TEXT),
+        ("MU\u200b5101", TEXT),
+        ("从北京到上海的航班 MU5101", "从北京到上海的航班MU5101，商务舱。"),
+        ("上海 的航班", "从北京到上海的航班"),
+        ("{'id': 'R7', 'ok': true}", 'cancel({"id": "R7", "ok": true})'),
+        ("flight_search('PEK')", 'flight_search("PEK")'),
+        ("好", "好。"),
+        ("5", "5"),
+    ],
+)
+def test_a_quote_may_differ_in_case_width_space_and_punctuation(quote: str, text: str) -> None:
+    assert occurs(quote, text)
+
+
+@pytest.mark.parametrize(
+    ("quote", "text"),
+    [
+        ("departs at 09:00", TEXT),
+        ("MU5102", TEXT),
+        ("costs 125050", "costs 1250.50"),
+        ("costs 1,5", "costs 1.5"),
+        ("costs 15", "costs 1.5"),
+        ("balance: 5", "balance: -5"),
+        ("up by 10%", "up by 10"),
+        ("at 8:00 am", "at 800 am"),
+        ("", TEXT),
+        ("   ", TEXT),
+        (".", TEXT),
+        ("...", "Well ..."),
+        ("\u200b", "a\u200bb"),
+        ("e", TEXT),
+        ("anything", ""),
+    ],
+)
+def test_a_quote_that_is_not_there_or_says_nothing_does_not_count(quote: str, text: str) -> None:
+    assert not occurs(quote, text)
+
+
+def test_a_quote_counts_only_in_the_segment_it_names() -> None:
+    shown = {"t0.user": "book it", "t0.s0.reply": "it is booked"}
+    pairs = [
+        ("t0.user", "it is booked"),
+        ("t0.s0.reply", "it is booked"),
+        ("t9.s9.reply", "it is booked"),
+        ("t0.s0.reply", "it is booked"),
+    ]
+    assert verified(pairs, shown) == (Evidence("t0.s0.reply", "it is booked"),)
+
+
+@settings(deadline=None)
+@given(st.text(), st.text(min_size=2), st.text())
+def test_every_piece_of_a_text_that_says_anything_occurs_in_it(a: str, b: str, c: str) -> None:
+    assume(len(normalised(b)) > 1)
+    assert occurs(b, a + b + c)
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_normalising_twice_is_normalising_once(text: str) -> None:
+    once = normalised(text)
+    assert normalised(once) == once
