@@ -3,8 +3,7 @@
     open_spec(path)               a .cm2 file or a bundle folder, ready to score with
     instances(spec)               the tasks of a spec, one for each row
     read_chat(path)               trajectories out of OpenAI chat JSONL
-    score(bundle, trajectory)     verdicts with evidence, and the reward
-    score_all(bundle, many)       the same for many at once
+    score_all(bundle, many)       verdicts with evidence, and the rewards
     load_judge(dir)               a judge for `ask` items, from a transformers directory
     assign(task, rollouts, ...)   rewards and advantages of a group
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from cm2.bundle import Bundle, Instance, instances, open_spec
     from cm2.credit import RolloutCredit, assign
     from cm2.judge import Judge, load_judge
-    from cm2.score import Scored, score, score_all
+    from cm2.score import Scored, score_all
     from cm2.trajectory import Trajectory
     from cm2.verdict import Decision, Verdict
     from cm2dsl.chat import read as read_chat
@@ -39,7 +38,6 @@ __all__ = [
     "load_judge",
     "open_spec",
     "read_chat",
-    "score",
     "score_all",
 ]
 
@@ -56,7 +54,6 @@ _HOMES = {
     "instances": "cm2.bundle",
     "load_judge": "cm2.judge",
     "open_spec": "cm2.bundle",
-    "score": "cm2.score",
     "score_all": "cm2.score",
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from cm2.trajectory import Step, Trajectory, step_segments
 from cm2.verdict import Decision, Evidence, Verdict
 from cm2dsl import ir
 from cm2dsl.checks import CallFact, Facts, ReplyFact, Scope
+from cm2dsl.jsonl import JsonError, parse
 
 CHECK = "check"
 
@@ -50,11 +50,9 @@ def _facts(steps: Sequence[tuple[int, int, Step]]) -> Facts:
 
 
 def _json(text: str | None) -> Any:
-    if text is None:
-        return None
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse(text) if text is not None else None
+    except JsonError:
         return None
 
 

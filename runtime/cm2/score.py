@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from cm2 import credit
 from cm2.bundle import Bundle, Instance, instances
@@ -208,6 +208,22 @@ def _holds(decision: Decision, step: int) -> bool | None:
     if decision.verdict is Verdict.ERROR:
         return None
     return decision.step is not None and step >= decision.step
+
+
+def verdict_records(scored: Scored) -> dict[str, dict[str, Any]]:
+    """The decisions as JSON: full item name -> verdict, evidence, by, and a judge's reason."""
+    return {
+        name: {
+            "verdict": decision.verdict.value,
+            "evidence": [
+                {"segment": one.segment, **({} if one.quote is None else {"quote": one.quote})}
+                for one in decision.evidence
+            ],
+            "by": decision.by,
+            **({"reason": decision.reason} if decision.reason else {}),
+        }
+        for name, decision in scored.decisions.items()
+    }
 
 
 def gate_open(turn: ir.Turn, decisions: dict[str, Decision]) -> bool:

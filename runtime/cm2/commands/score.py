@@ -14,7 +14,7 @@ import click
 from cm2.chat import ChatError, read
 from cm2.commands.spec import open_or_exit
 from cm2.judge import MAX_NEW_TOKENS, JudgeLoadError, load_judge
-from cm2.score import Scored, ScoreError, find_instance, score_all
+from cm2.score import Scored, ScoreError, find_instance, score_all, verdict_records
 from cm2.table import table
 from cm2.trajectory import Trajectory
 from cm2.verdict import Verdict
@@ -99,20 +99,7 @@ def as_record(scored: Scored) -> dict[str, Any]:
         "task": scored.instance.id,
         "reward": scored.reward,
         "turn_rewards": scored.turn_rewards,
-        "items": {
-            name: {
-                "verdict": decision.verdict.value,
-                "evidence": [
-                    {"segment": one.segment}
-                    if one.quote is None
-                    else {"segment": one.segment, "quote": one.quote}
-                    for one in decision.evidence
-                ],
-                "by": decision.by,
-                **({"reason": decision.reason} if decision.reason else {}),
-            }
-            for name, decision in scored.decisions.items()
-        },
+        "items": verdict_records(scored),
         "unjudged": list(scored.unjudged),
     }
 
