@@ -1,0 +1,82 @@
+"""What a backend is, and what passes between it and the world."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Effect = Literal["read", "write", "generic"] | None
+Source = Literal["schema", "replay", "python", "nobody"]
+
+
+class ToolFailure(Exception):  # noqa: N818 - an outage, not a mistake
+    """The world broke, not the agent: a backend raised, overran its time, or gave no JSON.
+
+    A rollout in which this happens is masked. It is never scored.
+    """
+
+
+class SimulationError(Exception):
+    """The simulation cannot run as the spec has it; no rollout can, so the run ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A tool's result as the agent sees it, and who gave it.
+
+    `schema`: the call was refused before any backend saw it. `nobody`: no backend had an answer.
+    """
+
+    text: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One call that was answered. `key` is the canonical form of the arguments (empty: none)."""
+
+    tool: str
+    arguments: Mapping[str, Any] | None
+    key: str
+    effect: Effect
+    answer: Answer
+
+    @property
+    def wrote(self) -> bool:
+        """Whether the call changed the world: a write that was not answered with an error."""
+        return self.effect == "write" and not is_error(self.answer.text)
+
+
+class Backend(Protocol):
+    """One link of the chain, for one rollout. It sees valid calls only, one after the other."""
+
+    async def answer(
+        self, tool: str, arguments: Mapping[str, Any], history: Sequence[Event]
+    ) -> Answer | None:
+        """The answer, or None to leave the call to the next backend. May raise ToolFailure."""
+        ...
+
+    async def follow(self, tool: str, arguments: Mapping[str, Any], effect: Effect) -> None:
+        """An earlier backend answered this call: keep the state in step. May raise ToolFailure."""
+        ...
+
+
+def error_text(message: str) -> str:
+    """A tool's error as the agent sees it."""
+    return dump({"error": message})
+
+
+def is_error(text: str) -> bool:
+    """Whether a tool's result is an error: a JSON object with a key `error`."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and "error" in found
+
+
+def dump(value: Any) -> str:
+    """Compact JSON; raises ValueError or TypeError for what JSON cannot hold."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
