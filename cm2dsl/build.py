@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from typing import Any
 
@@ -34,10 +35,18 @@ class Builder(Transformer[Token, Any]):
 
     def _name(self, token: Token) -> nodes.Name:
         # Python, which reward.py is written in, reads identifiers in this form too.
-        return nodes.Name(str(unicodedata.normalize("NFKC", token)), self._at(token))
+        text = unicodedata.normalize("NFKC", token)
+        if not text.isidentifier():
+            help = "begin it with a letter, and go on with letters, digits and `_`"
+            self.log.error("E001", f"`{token}` is not a name", self._at(token), help)
+        return nodes.Name(text, self._at(token))
 
     def _number(self, token: Token) -> nodes.Literal:
         text = str(token)
+        if math.isinf(float(text)):
+            help = "write a number of at most 308 digits"
+            self.log.error("E301", "the number is too large", self._at(token), help)
+            return nodes.Literal(1, self._at(token))
         value = int(text) if text.lstrip("-").isdigit() else float(text)
         return nodes.Literal(value, self._at(token))
 
@@ -212,10 +221,10 @@ class Builder(Transformer[Token, Any]):
         constraints = tuple(each for each in where if each is not None)
         return nodes.Pattern(tool, constraints, self._span(meta))
 
-    def tool(self, meta: Meta, children: list[Any]) -> nodes.Name | None:
+    def tool(self, meta: Meta, children: list[Any]) -> nodes.Name | nodes.String | None:
         child = children[0]
         if isinstance(child, nodes.String):
-            return nodes.Name("".join(str(part) for part in child.parts), child.span)
+            return child
         return None if child.type == "STAR" else self._name(child)
 
     def count(self, meta: Meta, children: list[Token]) -> nodes.Count:
@@ -266,9 +275,12 @@ class Builder(Transformer[Token, Any]):
         return self._key(child)
 
     def _key(self, child: Token | nodes.String) -> str:
-        if isinstance(child, nodes.String):
-            return "".join(str(part) for part in child.parts)
-        return str(child)
+        if not isinstance(child, nodes.String):
+            return str(child)
+        if any(isinstance(part, nodes.Reference) for part in child.parts):
+            help = "write the key out; write `\\{` for a brace that is part of it"
+            self.log.error("E203", "a key cannot hold a reference", child.span, help)
+        return "".join(part for part in child.parts if isinstance(part, str))
 
     # --- values -----------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -47,8 +48,25 @@ def is_number(value: Json) -> bool:
 def same(value: Json, other: Json, tolerance: float = 0.0) -> bool:
     """JSON equality; numbers may be off by `tolerance`."""
     if is_number(value) and is_number(other):
-        return bool(value == other) or abs(value - other) <= tolerance
+        return bool(value == other) or _near(value, other, tolerance)
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(same, value, other))
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        return value.keys() == other.keys() and all(same(value[k], other[k]) for k in value)
     return type(value) is type(other) and bool(value == other)
+
+
+def _near(value: float, other: float, tolerance: float) -> bool:
+    """Whether two numbers are at most `tolerance` apart, all three as they are written.
+
+    In binary, 120.51 is more than 0.01 away from 120.50.
+    """
+    return tolerance > 0 and abs(written(value) - written(other)) <= written(tolerance)
+
+
+def written(number: float) -> Decimal:
+    """A number as JSON writes it, exactly."""
+    return Decimal(str(number))
 
 
 def ordered(value: Json, other: Json) -> bool:
@@ -129,7 +147,10 @@ def show(value: Json) -> str:
 
 # --- text -------------------------------------------------------------------------------------
 
-NUMERAL = re.compile(r"(?<![A-Za-z0-9_.,])[-−]?\d+(?:,\d{3})*(?:\.\d+)?")
+NUMERAL = re.compile(r"(?<![A-Za-z_.\d])[-−]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?")
+
+# Full-width letters, digits and signs as ASCII; but `，` ends a clause and groups no digits.
+HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if code != ord("，")}
 
 
 def fold(text: str) -> str:
@@ -146,12 +167,13 @@ def mentions(text: str, value: Json) -> bool:
     if isinstance(value, bool):
         return ("true" if value else "false") in fold(text)
     if is_number(value):
-        return any(_is_numeral(numeral, value) for numeral in NUMERAL.findall(text))
+        numerals = NUMERAL.findall(text.translate(HALF_WIDTH))
+        return any(_is_numeral(numeral, written(value)) for numeral in numerals)
     return isinstance(value, str) and fold(value) != "" and fold(value) in fold(text)
 
 
-def _is_numeral(numeral: str, value: float) -> bool:
-    number = float(numeral.replace(",", "").replace("−", "-"))
+def _is_numeral(numeral: str, value: Decimal) -> bool:
+    number = Decimal(numeral.replace(",", "").replace("−", "-"))
     return number == value or (value > 0 and -number == value)
 
 

@@ -37,31 +37,34 @@ def compile_command(paths: tuple[Path, ...], out: Path) -> None:
     from cm2dsl.emit.bundle import BundleError, write_bundle
 
     compiled: dict[str, tuple[Path, Compiled]] = {}
-    faults = 0
+    faults: dict[str, None] = {}  # two specs may import the same one
     for path, name in _find(paths):
         try:
             result = compile_file(path)
         except CompileError as error:
-            faults += len(error.diagnostics)
-            for diagnostic in error.diagnostics:
-                click.echo(render(diagnostic) + "\n", err=True)
+            faults |= dict.fromkeys(render(diagnostic) for diagnostic in error.diagnostics)
             continue
         if result is None:
             continue
-        if name in compiled:
-            other = compiled[name][0]
-            raise click.UsageError(f"{other} and {path} would both be {out / name}: rename one")
+        for other, (first, _) in compiled.items():
+            if f"{name}/".startswith(f"{other}/") or f"{other}/".startswith(f"{name}/"):
+                message = f"the bundles of {first} and {path} would lie in one folder: rename one"
+                raise click.UsageError(message)
         compiled[name] = (path, result)
     if faults:
-        click.echo(f"{faults} fault{'s' if faults > 1 else ''}, nothing was written", err=True)
+        count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
+        click.echo("\n\n".join([*faults, f"{count}, nothing was written"]), err=True)
         sys.exit(1)
     if not compiled:
         raise click.UsageError("no spec here: a spec is a .cm2 file with a `domain`")
     for name, (path, result) in compiled.items():
         try:
             write_bundle(result, out / name)
-        except (BundleError, OSError) as error:
+        except BundleError as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:
+            reason = (error.strerror or "it failed").lower()
+            raise click.ClickException(f"cannot write `{out / name}`: {reason}") from None
         click.echo(f"{path} -> {out / name}  ({_summary(result)})")
 
 

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import CompileError, Diagnostic, Log
-from cm2dsl.files import Files
+from cm2dsl.files import Files, decode
 from cm2dsl.grammar import grammar_text
 from cm2dsl.lower.env import Env, constant_text, read_text
-from cm2dsl.lower.settings import read_judge, read_simulate
+from cm2dsl.lower.order import DIALOGUE
+from cm2dsl.lower.settings import read_judge, read_simulate, report_unknown_turns
 from cm2dsl.lower.tasks import Context, lower_task
 from cm2dsl.lower.tests import lower_test
 from cm2dsl.parse import parse
@@ -44,9 +45,9 @@ def compile_file(path: Path, shown: str | None = None) -> Compiled | None:
     files = Files(root, log)
     files.shown_root = shown[: len(shown) - len(path.name)]
     source = _read(path, shown, files)
-    file = parse(source, log)
-    log.raise_if_any()
-    assert file is not None
+    file = parse(source, log) if source is not None else None
+    if file is None:
+        raise CompileError(log.diagnostics)
     templates = _templates(file, files, log)
     tasks = _all(file, nodes.Task)
     domain = _single(file, nodes.Domain, log)
@@ -62,7 +63,7 @@ def compile_file(path: Path, shown: str | None = None) -> Compiled | None:
     return Compiled(spec, files.read_bytes)
 
 
-def _read(path: Path, shown: str, files: Files) -> Source:
+def _read(path: Path, shown: str, files: Files) -> Source | None:
     nowhere = Span(Source(path, shown, ""), 0, 0)
     try:
         raw = path.read_bytes()
@@ -72,13 +73,7 @@ def _read(path: Path, shown: str, files: Files) -> Source:
         fault = Diagnostic("E402", f"cannot read the spec: {reason}", nowhere, help)
         raise CompileError([fault]) from None
     files.read_bytes[path.name] = raw
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        message = f"the spec is not UTF-8 text (line {line})"
-        raise CompileError([Diagnostic("E403", message, nowhere, "save it as UTF-8")]) from None
-    return Source(path.resolve(), shown, text.replace("\r\n", "\n"))
+    return decode(raw, path.resolve(), shown, files.log)
 
 
 def _lower(
@@ -88,11 +83,13 @@ def _lower(
     files: Files,
     log: Log,
 ) -> ir.Spec | None:
+    faults = len(log.diagnostics)
     tools = _tools(file, files, log)
+    all_tools = len(log.diagnostics) == faults
     simulate = _single(file, nodes.Simulate, log)
-    context = Context(
-        files, log, {tool.name: tool for tool in tools}, templates, _single(file, nodes.Assign, log)
-    )
+    assign = _single(file, nodes.Assign, log)
+    by_name = {tool.name: tool for tool in tools}
+    context = Context(files, log, by_name, all_tools, templates, assign)
     tasks: dict[str, ir.Task] = {}
     seen: dict[str, nodes.Task] = {}
     for task in _all(file, nodes.Task):
@@ -104,6 +101,8 @@ def _lower(
         lowered = lower_task(task, context)
         if lowered is not None:
             tasks.setdefault(task.name.text, lowered)
+    if assign is not None:
+        report_unknown_turns(assign, _turn_names(file), "any task", log)
     if domain is not None and not seen:
         log.error("E307", "the spec has no task", domain.name.span, "add one: `task NAME { … }`")
     lowered_tests = [
@@ -132,6 +131,11 @@ def _lower(
         ),
         compiler=compiler(),
     )
+
+
+def _turn_names(file: nodes.File) -> list[str]:
+    parts = [part for task in _all(file, nodes.Task) for part in task.parts]
+    return [*(part.name.text for part in parts if isinstance(part, nodes.Turn)), DIALOGUE]
 
 
 def _all(file: nodes.File, kind: type[Block]) -> list[Block]:

@@ -13,6 +13,10 @@ from difflib import get_close_matches
 
 from cm2dsl.source import Source, Span
 
+# Characters that would move the cursor or turn the writing direction are shown as `�`.
+CONTROLS = [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+HIDDEN = dict.fromkeys((code for code in CONTROLS if chr(code) not in "\t\n"), "\ufffd")
+
 
 @dataclass(frozen=True)
 class Diagnostic:
@@ -59,16 +63,30 @@ class Log:
             raise CompileError(self.diagnostics)
 
 
+def used_here(via: Span | None, span: Span) -> tuple[tuple[Span, str], ...]:
+    """What is related to a fault at `span` of a template: the place of its use."""
+    if via is None or (via.source == span.source and via.start <= span.start < via.stop):
+        return ()
+    return ((via, "used here"),)
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """Help that names the nearest known word, or what there is."""
     names = sorted(set(known))
-    near = get_close_matches(word, names, n=1, cutoff=0.6)
+    near = [name for name in names if name.casefold() == word.casefold()]
+    near += get_close_matches(word, [name for name in names if _alike(word, name)], n=1, cutoff=0.6)
     if near:
         return f"did you mean `{near[0]}`?"
     if not names:
-        return "there are none"
+        return "there is none"
     shown = ", ".join(f"`{name}`" for name in names[:8])
     return f"there is {shown}" + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _alike(word: str, name: str) -> bool:
+    """Whether a name, or its last part, begins as the word does: few mistype the first letter."""
+    starts = {name[:1].casefold(), name.rpartition(".")[2][:1].casefold()}
+    return word[:1].casefold() in starts
 
 
 def render(diagnostic: Diagnostic) -> str:
@@ -80,7 +98,7 @@ def render(diagnostic: Diagnostic) -> str:
         parts += [f"{_place(other)}: note: {note}", _snippet(other)]
     if diagnostic.help:
         parts.append(f"  = help: {diagnostic.help}")
-    return "\n".join(part for part in parts if part)
+    return "\n".join(part for part in parts if part).translate(HIDDEN)
 
 
 def _place(span: Span) -> str:

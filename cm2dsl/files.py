@@ -12,6 +12,10 @@ from cm2dsl.jsonl import JsonError, parse
 from cm2dsl.nodes import String
 from cm2dsl.source import Source, Span
 
+# The IR is read back by a JSON reader that goes 200 levels deep.
+DEEPEST = 100
+NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f\\]")
+
 
 class Files:
     """Reads files under `root` once each, and remembers what was read.
@@ -38,18 +42,18 @@ class Files:
             path = self.root / name
             try:
                 self.read_bytes[name] = path.read_bytes()
-            except OSError as error:
-                self._missing(name, path, file.span, error)
+            except FileNotFoundError:
+                self._missing(name, path, file.span)
                 return None
-        try:
-            text = self.read_bytes[name].decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raw = self.read_bytes[name]
-            line = raw[: error.start].count(b"\n") + 1
-            message = f"`{name}` is not UTF-8 text (line {line})"
-            self.log.error("E403", message, file.span, "save it as UTF-8")
-            return None
-        return name, Source(self.root / name, self.shown(name), text.replace("\r\n", "\n"))
+            except OSError as error:
+                reason = (error.strerror or "it cannot be read").lower()
+                help = "name a readable file"
+                self.log.error("E402", f"cannot read `{name}`: {reason}", file.span, help)
+                return None
+        related = ((file.span, "named here"),)
+        raw = self.read_bytes[name]
+        source = decode(raw, self.root / name, self.shown(name), self.log, related)
+        return (name, source) if source is not None else None
 
     def name(self, file: String) -> str | None:
         """The name of a file inside the spec's folder."""
@@ -59,23 +63,21 @@ class Files:
             return None
         written = "".join(str(part) for part in file.parts)
         pure = PurePosixPath(written)
-        inside = not pure.is_absolute() and "\\" not in written and written.strip() != ""
-        if inside:
+        help = "name a file in the spec's folder or below it, with `/` between folders"
+        if not written.strip() or NOT_IN_NAMES.search(written):
+            self.log.error("E401", f"`{written}` is not a file name", file.span, help)
+            return None
+        try:
             resolved = (self.root / pure).resolve()
-            inside = (
-                resolved.is_relative_to(self.root.resolve()) and resolved != self.root.resolve()
-            )
-        if not inside:
-            help = "name a file in the spec's folder or below it, with `/` between folders"
+        except (OSError, RuntimeError):  # a circle of links
+            self.log.error("E402", f"cannot read `{written}`", file.span, "name a readable file")
+            return None
+        if pure.is_absolute() or resolved == self.root or not resolved.is_relative_to(self.root):
             self.log.error("E401", f"`{written}` is outside the spec's folder", file.span, help)
             return None
-        return (self.root / pure).resolve().relative_to(self.root.resolve()).as_posix()
+        return resolved.relative_to(self.root).as_posix()
 
-    def _missing(self, name: str, path: Path, span: Span, error: OSError) -> None:
-        if path.exists():
-            reason = (error.strerror or "it cannot be read").lower()
-            self.log.error("E402", f"cannot read `{name}`: {reason}", span, "name a readable file")
-            return
+    def _missing(self, name: str, path: Path, span: Span) -> None:
         beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
         near = suggest(path.name, beside)
         help = near if near.startswith("did you") else "make the file, or correct the name"
@@ -87,6 +89,26 @@ class Files:
             name: hashlib.sha256(self.read_bytes[name]).hexdigest()
             for name in sorted(self.read_bytes)
         }
+
+
+def decode(
+    raw: bytes, path: Path, shown: str, log: Log, related: tuple[tuple[Span, str], ...] = ()
+) -> Source | None:
+    """The text of a file, which must be UTF-8; None where the log says where it is not."""
+
+    def source(bytes_: bytes) -> Source:
+        text = bytes_.decode("utf-8-sig", errors="replace")
+        return Source(path, shown, text.replace("\r\n", "\n").replace("\r", "\n"))
+
+    try:
+        raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The error counts from after a byte order mark.
+        at = len(source(raw[: len(raw) - len(error.object) + error.start]).text)
+        span = Span(source(raw), at, at + 1)
+        log.error("E403", "this is not UTF-8 text", span, "save the file as UTF-8", related)
+        return None
+    return source(raw)
 
 
 def read_json(source: Source, log: Log, text: str | None = None, line: int = 1) -> Any:
@@ -103,7 +125,25 @@ def read_json(source: Source, log: Log, text: str | None = None, line: int = 1) 
         message = re.sub(r" at column \d+", "", error.message)  # the span says where
         log.error("E404", message, Span(source, at, at + 1), error.help)
         return None
-    if value is None:
+    if value is None or _depth(value) > DEEPEST:
         span = Span(source, start, start + 1)
-        log.error("E404", "the JSON value is null", span, "write an object or a list")
+        if value is None:
+            log.error("E404", "the JSON value is null", span, "write an object or a list")
+        else:
+            log.error("E404", f"this is nested more than {DEEPEST} deep", span, "write it flatter")
+        return None
     return value
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects stand in each other."""
+    depth = 0
+    level = [value]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [inner for each in level for inner in _inside(each)]
+    return depth
+
+
+def _inside(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value

@@ -70,9 +70,9 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """`TOOL(constraints)`; the tool is None for `*`."""
+    """`TOOL(constraints)`; the tool is None for `*`, and a string where it stands in quotes."""
 
-    tool: Name | None
+    tool: Name | String | None
     where: tuple[Constraint, ...]
     span: Span
 

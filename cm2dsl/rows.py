@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cm2dsl.checks import at
 from cm2dsl.diagnostic import Log
 from cm2dsl.files import read_json
 from cm2dsl.schemas import json_type
 from cm2dsl.source import Source, Span
 
-INTEGER = re.compile(r"-?(0|[1-9]\d*)")
-NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+# Numbers as in JSON, no longer than a double can hold; everything else is text.
+INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,307})")
+NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,199})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
 
 
 @dataclass(frozen=True)
@@ -40,19 +41,14 @@ class RowFile:
         start = self.source.line_starts[row.line - 1]
         return Span(self.source, start, start + max(len(self.source.line(row.line)), 1))
 
-    def types_at(self, path: tuple[str | int, ...]) -> tuple[set[str], list[RawRow]]:
+    def types_at(self, path: tuple[str | int | None, ...]) -> tuple[set[str], list[RawRow]]:
         """The JSON types of the values at `path`, and the rows that have no value there."""
         types: set[str] = set()
         without: list[RawRow] = []
         for row in self.rows:
-            value: Any = row.values
-            try:
-                for step in path:
-                    value = value[step]
-            except (LookupError, TypeError):
-                without.append(row)
-                continue
-            types.add(json_type(value))
+            found = list(at(row.values, *path))
+            types |= {json_type(value) for value in found}
+            without += [] if found else [row]
         return types, without
 
 
@@ -68,7 +64,8 @@ def read_rows(source: Source, log: Log) -> RowFile | None:
 
 
 def _read_csv(source: Source, log: Log) -> RowFile | None:
-    reader = csv.reader(io.StringIO(source.text, newline=""), strict=True)
+    lines = source.text.split("\n")
+    reader = csv.reader((f"{line}\n" for line in lines), strict=True)
     records: list[tuple[int, list[str]]] = []
     last = 0
     try:
@@ -77,7 +74,8 @@ def _read_csv(source: Source, log: Log) -> RowFile | None:
                 records.append((last + 1, record))
             last = reader.line_num
     except csv.Error as error:
-        log.error("E405", f"not CSV: {error}", _line(source, last + 1), "correct the quotes")
+        help = 'a cell with `"`, `,` or a line break stands in quotes, with `""` for each `"` in it'
+        log.error("E405", f"not CSV: {error}", _line(source, last + 1), help)
         return None
     if len(records) < 2:
         help = "write a line of column names, then a line for each row"
@@ -150,6 +148,5 @@ def _read_jsonl(source: Source, log: Log) -> RowFile | None:
 
 
 def _line(source: Source, number: int) -> Span:
-    number = min(number, len(source.line_starts))
     start = source.line_starts[number - 1]
     return Span(source, start, start + max(len(source.line(number)), 1))

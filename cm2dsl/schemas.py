@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +13,7 @@ from cm2dsl.files import read_json
 from cm2dsl.source import Source, Span
 
 EFFECTS = ("read", "write", "generic")
+NO_ELEMENT = re.compile(r"[\s,]*")
 JSON_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
 
 
@@ -19,31 +22,44 @@ def read_tools(source: Source, log: Log) -> list[ir.Tool]:
     data = read_json(source, log)
     if data is None:
         return []
+    whole = Span(source, 0, 1)
+    places = _places(source) if isinstance(data, list) else []
     if isinstance(data, dict) and isinstance(data.get("tools"), list):
         data = data["tools"]
-    whole = Span(source, 0, 1)
+        places = [whole] * len(data)
     if not isinstance(data, list):
-        log.error(
-            "E404", "the tools are not a list", whole, "write a JSON list of function schemas"
-        )
+        help = "write a JSON list of function schemas"
+        log.error("E404", "the tools are not a list", whole, help)
         return []
     tools: list[ir.Tool] = []
-    for number, entry in enumerate(data):
-        tool = _read_tool(entry, f"tool {number}", whole, log)
+    for entry, span in zip(data, places, strict=True):
+        tool = _read_tool(entry, span, log)
         if tool is None:
             continue
         if any(tool.name == other.name for other in tools):
-            log.error("E404", f"tool `{tool.name}` stands twice", whole, "keep one of the two")
+            log.error("E404", f"tool `{tool.name}` stands twice", span, "keep one of the two")
             continue
         tools.append(tool)
     return tools
 
 
-def _read_tool(entry: Any, label: str, span: Span, log: Log) -> ir.Tool | None:
+def _places(source: Source) -> list[Span]:
+    """Where the elements of a JSON list stand."""
+    decoder = json.JSONDecoder()
+    spans: list[Span] = []
+    start = NO_ELEMENT.match(source.text, source.text.index("[") + 1).end()  # type: ignore[union-attr]
+    while source.text[start] != "]":
+        _, stop = decoder.raw_decode(source.text, start)
+        spans.append(Span(source, start, stop))
+        start = NO_ELEMENT.match(source.text, stop).end()  # type: ignore[union-attr]
+    return spans
+
+
+def _read_tool(entry: Any, span: Span, log: Log) -> ir.Tool | None:
     body = entry.get("function", entry) if isinstance(entry, dict) else entry
     if not isinstance(body, dict) or not isinstance(body.get("name"), str) or not body["name"]:
         help = 'write {"name": …, "description": …, "parameters": {…}}'
-        log.error("E404", f"{label} has no name", span, help)
+        log.error("E404", "this tool has no name", span, help)
         return None
     name = body["name"]
     parameters = body.get("parameters", body.get("inputSchema", {"type": "object"}))
@@ -54,7 +70,8 @@ def _read_tool(entry: Any, label: str, span: Span, log: Log) -> ir.Tool | None:
     effect = body.get("x-effect", entry.get("x-effect"))
     if effect is not None and effect not in EFFECTS:
         help = "write read, write or generic"
-        log.error("E404", f"`x-effect` of `{name}` is `{effect}`", span, help)
+        written = json.dumps(effect, ensure_ascii=False)
+        log.error("E404", f"`x-effect` of `{name}` is `{written}`", span, help)
         effect = None
     description = body.get("description") or ""
     return ir.Tool(name=name, description=str(description), parameters=parameters, effect=effect)
@@ -126,13 +143,15 @@ def _options(root: dict[str, Any], schemas: list[dict[str, Any]]) -> list[dict[s
             if ref not in seen:
                 seen.add(ref)
                 queue.append(_resolve(root, ref))
+        elif _types(schema)[0]:  # what else it says narrows the type, and cannot widen it
+            result.append(schema)
         elif isinstance(options := schema.get("anyOf", schema.get("oneOf")), list):
             queue += [option for option in options if isinstance(option, dict)]
         elif isinstance(parts := schema.get("allOf"), list) and len(parts) == 1:
             queue.append(parts[0] if isinstance(parts[0], dict) else {})
         else:
             result.append(schema)
-    return result
+    return result or [{}]  # a circle of references says nothing
 
 
 def _resolve(root: dict[str, Any], ref: str) -> dict[str, Any]:
@@ -173,7 +192,9 @@ def _types(schema: dict[str, Any]) -> tuple[set[str], tuple[Any, ...] | None]:
     if values is None and "const" in schema:
         values = [schema["const"]]
     written = schema.get("type")
-    types = {written} if isinstance(written, str) else set(written or ())
+    types = {written} if isinstance(written, str) else set()
+    if isinstance(written, list):
+        types = {each for each in written if isinstance(each, str)}
     if not types and isinstance(values, list):
         types = {json_type(value) for value in values}
     if not types and "properties" in schema:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
+import unicodedata
 
 from cm2dsl.diagnostic import Log
 from cm2dsl.nodes import Reference, String
@@ -14,10 +16,11 @@ ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "{": "{", "}": "}"}
 # An escape, or braces around something shaped like `name`, `name.key` or `name[0]`. Other braces
 # are text, so that JSON can be quoted as it is.
 PIECE = re.compile(
-    r"\\(?P<escape>u[0-9a-fA-F]{4}|.)"
+    r"\\(?P<escape>u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)"
     r"|\{(?P<reference>[^\W\d]\w*(?:\.[^\W\d]\w*|\[\d+\])*)\}",
     re.DOTALL,
 )
+UNREADABLE = "\ufffd"
 STEP = re.compile(r"[^\W\d]\w*|\d+")
 
 
@@ -53,11 +56,17 @@ def _pieces(
                 parts.append(text)
                 text = ""
             parts.append(Reference(read_path(reference), span))
-        elif escape[0] == "u" and len(escape) == 5:
-            text += chr(int(escape[1:], 16))
+        elif escape[0] == "u" and len(escape) > 1:
+            char = json.loads(f'"\\{escape}"')
+            if "\ud800" <= char <= "\udfff":
+                help = "write the character itself, or both halves of the pair"
+                log.error("E003", f"`\\{escape}` is half a character", span, help)
+                char = UNREADABLE
+            text += char
         elif escape in ESCAPES:
             text += ESCAPES[escape]
         else:
+            text += UNREADABLE
             log.error(
                 "E003",
                 f"unknown escape `\\{escape}`",
@@ -71,5 +80,7 @@ def _pieces(
 
 
 def read_path(text: str) -> tuple[str | int, ...]:
-    """`row.flights[0].number` as its steps."""
-    return tuple(int(step) if step.isdigit() else step for step in STEP.findall(text))
+    """`row.flights[0].number` as its steps; the first is a name, and read as names are."""
+    head, *steps = STEP.findall(text)
+    rest = [int(step) if step.isdigit() else step for step in steps]
+    return (unicodedata.normalize("NFKC", head), *rest)

@@ -1,7 +1,7 @@
 """A bundle on disk: what is in it, how it is written, how it is verified.
 
 BUNDLE/
-  manifest.json        edition, compiler and source hashes, and SHA-256 of every other file
+  manifest.json        edition, compiler and source hashes, SHA-256 of every file
   ir.json              the spec (docs/ir.schema.json)
   reward.py            the checks
   prompts/             the judge's Jinja2 templates and the verdict's JSON Schema
@@ -15,13 +15,17 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from cm2dsl import ir, prompts
 from cm2dsl.compiler import Compiled
 from cm2dsl.emit.reward import emit_reward
+from cm2dsl.jsonl import JsonError, parse
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+OWN_HASH = "sha256"
+"""The manifest's key for the hash of the manifest without this key."""
 
 
 class BundleError(Exception):
@@ -43,9 +47,9 @@ def bundle_files(compiled: Compiled) -> dict[str, bytes]:
         "domain": spec.domain,
         "compiler": spec.compiler.model_dump(),
         "sources": {source.file: source.sha256 for source in spec.sources},
-        "files": {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)},
+        "files": {name: _hash(files[name]) for name in sorted(files)},
     }
-    return files | {MANIFEST: _json(manifest)}
+    return files | {MANIFEST: _json(manifest | {OWN_HASH: _hash(_json(manifest))})}
 
 
 def _carried(spec: ir.Spec) -> list[str]:
@@ -54,6 +58,10 @@ def _carried(spec: ir.Spec) -> list[str]:
     names |= {test.trajectory for test in spec.tests}
     names |= {b.file for b in spec.simulate if isinstance(b, ir.PythonBackend)}
     return sorted(names)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _json(value: object) -> bytes:
@@ -67,7 +75,9 @@ def write_bundle(compiled: Compiled, folder: Path) -> None:
     Raises BundleError where `folder` holds something that is not a bundle, OSError where it
     cannot be written.
     """
-    if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+    if folder.is_file() or (
+        folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir())
+    ):
         raise BundleError(f"`{folder}` is not a bundle, and is left as it is: name another folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -77,13 +87,23 @@ def write_bundle(compiled: Compiled, folder: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         fresh.chmod(0o755)
-        old = fresh.with_name(fresh.name + ".old")
-        if folder.exists():
-            folder.rename(old)
-        fresh.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        _replace(folder, fresh)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _replace(folder: Path, fresh: Path) -> None:
+    """Put `fresh` where `folder` is, or leave `folder` as it was."""
+    old = fresh.with_name(f"{fresh.name}.old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def read_bundle(folder: Path) -> dict[str, bytes]:
@@ -93,12 +113,10 @@ def read_bundle(folder: Path) -> dict[str, bytes]:
     except OSError:
         raise BundleError(f"`{folder}` is not a bundle: it has no {MANIFEST}") from None
     again = f"compile the spec again: `cm2c compile SPEC -o {folder.parent}`"
-    try:
-        manifest = json.loads(raw)
-        listed = dict(manifest["files"])
-        form = manifest["format"]
-    except (ValueError, KeyError, TypeError):
-        raise BundleError(f"`{folder / MANIFEST}` was changed: {again}") from None
+    manifest = _read_manifest(raw)
+    if manifest is None:
+        raise BundleError(f"`{folder / MANIFEST}` was changed after it was compiled: {again}")
+    listed, form = manifest["files"], manifest["format"]
     if form != FORMAT:
         raise BundleError(f"`{folder}` has bundle format {form}, this reads {FORMAT}: {again}")
     present = {
@@ -114,26 +132,19 @@ def read_bundle(folder: Path) -> dict[str, bytes]:
         if name not in present:
             raise BundleError(f"`{folder / name}` is missing: {again}")
         contents[name] = present[name].read_bytes()
-        if hashlib.sha256(contents[name]).hexdigest() != listed[name]:
+        if _hash(contents[name]) != listed[name]:
             raise BundleError(f"`{folder / name}` was changed after it was compiled: {again}")
-    if raw != _json(_manifest_of(manifest, contents)):
-        raise BundleError(f"`{folder / MANIFEST}` was changed: {again}")
     return contents
 
 
-def _manifest_of(manifest: dict[str, object], contents: dict[str, bytes]) -> dict[str, object]:
-    """The manifest that the IR and the files call for; a changed one differs from it."""
+def _read_manifest(raw: bytes) -> dict[str, Any] | None:
+    """The manifest, or None where it is not, byte for byte, what was written."""
     try:
-        spec = json.loads(contents["ir.json"])
-        return {
-            "format": FORMAT,
-            "edition": spec["edition"],
-            "domain": spec["domain"],
-            "compiler": spec["compiler"],
-            "sources": {source["file"]: source["sha256"] for source in spec["sources"]},
-            "files": {
-                name: hashlib.sha256(content).hexdigest() for name, content in contents.items()
-            },
-        }
-    except (ValueError, KeyError, TypeError):
-        return {}
+        manifest = parse(raw)
+    except JsonError:
+        return None
+    if not isinstance(manifest, dict):
+        return None
+    rest = {key: manifest[key] for key in manifest if key != OWN_HASH}
+    whole = rest | {OWN_HASH: _hash(_json(rest))}
+    return manifest if raw == _json(whole) and rest.keys() >= {"files", "format"} else None

@@ -74,7 +74,8 @@ def _items(spec: ir.Spec) -> Iterator[ir.Item]:
 
 def _function(item: ir.Item) -> str:
     assert item.expr is not None
-    place = f"{item.place.file}:{item.place.line}"
+    file = item.place.file if item.place.file.isprintable() else ascii(item.place.file)
+    place = f"{file}:{item.place.line}"
     value = _expr(item.expr, item.ask is not None, indent=4, used=len("return "))
     return f"def {item.check}(d, row):\n    # {place} {item.kind}\n    return {value}\n"
 

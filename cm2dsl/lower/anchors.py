@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from cm2dsl import ir, nodes
 from cm2dsl.chat import ChatError, read
-from cm2dsl.diagnostic import Log
+from cm2dsl.diagnostic import Log, used_here
 from cm2dsl.files import Files
 from cm2dsl.lower.items import DraftAnchor
-from cm2dsl.source import Span
+from cm2dsl.source import Source, Span
 from cm2dsl.trajectory import Segment, Trajectory, segments
 
 
@@ -31,18 +31,26 @@ def read_recordings(
         return None
     name, source = opened
     if name not in known:
-        try:
-            dialogues = tuple(read(source.path))
-        except ChatError as error:
-            line = min(error.line or 1, len(source.line_starts))
-            start = source.line_starts[line - 1]
-            log.error("E406", error.message, Span(source, start, start + 1), error.help)
+        dialogues = read_dialogues(source, log)
+        if dialogues is None:
             return None
         if not dialogues:
             log.error("E406", f"`{name}` holds no dialogue", file.span, "record one, a line each")
             return None
         known[name] = Recordings(name, dialogues, tuple(tuple(segments(d)) for d in dialogues))
     return known[name]
+
+
+def read_dialogues(source: Source, log: Log) -> tuple[Trajectory, ...] | None:
+    """The dialogues of a file, or None where the log says which line is not one."""
+    try:
+        return tuple(read(source.path))
+    except ChatError as error:
+        line = min(error.line, len(source.line_starts))
+        start = source.line_starts[line - 1]
+        span = Span(source, start, start + max(len(source.line(line)), 1))
+        log.error("E406", error.message, span, error.help)
+        return None
 
 
 def resolve_anchor(
@@ -53,20 +61,21 @@ def resolve_anchor(
     log: Log,
 ) -> ir.Anchor | None:
     """The anchor and the first place where it stands in a recording of the task."""
+    related = used_here(anchor.via, anchor.span)
     if recordings is None:
         help = 'name the recorded dialogue: `reference "file.jsonl"`'
-        log.error("E310", "an anchor needs a recording to be in", anchor.span, help)
+        log.error("E310", "an anchor needs a recording to be in", anchor.span, help, related)
         return None
     by_key = {row.key: row for row in rows or ()}
     elsewhere: str | None = None
-    tried = 0
+    shown: str | None = None
     for dialogue, pieces in zip(recordings.dialogues, recordings.segments, strict=True):
         name, _, key = dialogue.task.partition("/")
         row = by_key.get(key)
         if name not in ("", task) or (rows is not None and row is None):
             continue
-        tried += 1
         wanted = ir.fill(anchor.text, row)
+        shown = shown if shown is not None else wanted
         for piece in pieces:
             if wanted not in piece.text:
                 continue
@@ -78,13 +87,17 @@ def resolve_anchor(
                     segment=piece.name,
                 )
             elsewhere = elsewhere or piece.channel
-    shown = "".join(p if isinstance(p, str) else f"{{row.{p.path[0]}}}" for p in anchor.text)
-    if not tried:
+    if shown is None:
         help = f"add one whose `task` is `{task}`" + ("" if rows is None else "/ROW")
         message = f"`{recordings.file}` has no recording of task `{task}`"
-        log.error("E310", message, anchor.span, help)
+        log.error("E310", message, anchor.span, help, related)
         return None
-    help = f"it is in a `{elsewhere}`" if elsewhere else "copy the words from the recording"
-    message = f"no {anchor.channel} in `{recordings.file}` holds `{shown}`"
-    log.error("E310", message, anchor.span, help)
+    help = "copy the words from the recording as they are"
+    if elsewhere:
+        help = f"a `{elsewhere}` there does: write `anchor {elsewhere} …`"
+    where = f"no `{anchor.channel}` of `{task}` in `{recordings.file}`"
+    message = f"{where} holds `{shown}`" + (
+        "" if rows is None else " (nor what the other rows say)"
+    )
+    log.error("E310", message, anchor.span, help, related)
     return None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import suggest
-from cm2dsl.lower.env import Env, read_value
+from cm2dsl.lower.env import Env, constant_text, read_text, read_value, row_types, show_path
 from cm2dsl.lower.types import check_value, describe
 from cm2dsl.schemas import NoSuchKey, PathType, type_at
 from cm2dsl.source import Span
 
 ANY_ARGUMENT = PathType()
+ESCAPE = "correct it; write `\\` before a sign that stands for itself"
 
 
 def lower_check(expr: nodes.Expr, env: Env) -> ir.Check | None:
@@ -26,7 +28,7 @@ def lower_check(expr: nodes.Expr, env: Env) -> ir.Check | None:
             return ir.Before(first=first, second=second) if first and second else None
         case nodes.ResultHas():
             call = _pattern(expr.pattern, env)
-            has = _constraint(expr.has, ANY_ARGUMENT, "", env)
+            has = lower_constraint(expr.has, ANY_ARGUMENT, "", env)
             return ir.Result(call=call, has=has) if call and has else None
         case nodes.ReplyContains():
             value = read_value(expr.value, env)
@@ -37,6 +39,10 @@ def lower_check(expr: nodes.Expr, env: Env) -> ir.Check | None:
             if value == ir.Constant(value=""):
                 help = "write the text that the reply must hold"
                 env.error("E203", "every reply contains the empty string", expr.span, help)
+                return None
+            if isinstance(value, ir.RowRef) and row_types(value, env) & {"array", "object", "null"}:
+                help = "name a part of it that is a string or a number"
+                env.error("E203", "no reply contains a list, an object or null", expr.span, help)
                 return None
             return ir.ReplyContains(value=value) if value is not None else None
         case nodes.ReplyMatches():
@@ -90,12 +96,16 @@ def _pattern(pattern: nodes.Pattern, env: Env) -> ir.Called | None:
             return ir.Called(tool=None)
         name, schema = "any tool", None
     else:
-        name = _tool_name(pattern.tool, env)
+        tool = _tool_name(pattern.tool, env)
+        if tool is None:
+            return None
+        name = tool
         if name not in env.tools:
             help = 'declare the tools with `tools "file.json"`'
             if env.tools:
                 help = suggest(name, env.tools)
-            env.error("E101", f"tool `{name}` is not defined", pattern.tool.span, help)
+            if env.all_tools:
+                env.error("E101", f"tool `{name}` is not defined", pattern.tool.span, help)
             return None
         schema = env.tools[name].parameters
     where = []
@@ -106,7 +116,7 @@ def _pattern(pattern: nodes.Pattern, env: Env) -> ir.Called | None:
         if isinstance(found, NoSuchKey):
             _no_argument(name, constraint, found, env)
             continue
-        lowered = _constraint(constraint, found, name, env)
+        lowered = lower_constraint(constraint, found, name, env)
         if lowered is not None:
             where.append(lowered)
     if len(where) < len(pattern.where):
@@ -127,8 +137,15 @@ def _no_argument(tool: str, constraint: nodes.Constraint, found: NoSuchKey, env:
         env.error("E102", message, constraint.path.span, help)
 
 
-def _tool_name(name: nodes.Name, env: Env) -> str:
+def _tool_name(name: nodes.Name | nodes.String, env: Env) -> str | None:
     """The tool's name; a template's parameter stands for the name it was given."""
+    if isinstance(name, nodes.String):
+        faults = len(env.log.diagnostics)
+        constant = constant_text(read_text(name, env))
+        if constant is None:
+            help = "write the name out, or make it a parameter of a template"
+            env.error("E203", "a tool's name cannot hold a row value", name.span, help)
+        return constant if len(env.log.diagnostics) == faults else None
     argument = env.params.get(name.text)
     match argument:
         case nodes.Reference(path=(str(tool),)):
@@ -139,12 +156,17 @@ def _tool_name(name: nodes.Name, env: Env) -> str:
             return name.text
 
 
-def _constraint(
-    constraint: nodes.Constraint, expected: PathType, tool: str, env: Env
+def lower_constraint(
+    constraint: nodes.Constraint, expected: PathType, owner: str, env: Env
 ) -> ir.Constraint | None:
+    """The constraint in the IR, or None where the log says what is wrong.
+
+    `expected` is what may stand at its path, and `owner` (for messages) has it: a tool, or a file
+    of rows.
+    """
     op = constraint.op
     path = constraint.path.steps
-    what = f"`{show_path(path)}`" + (f" of `{tool}`" if tool else "")
+    what = f"`{show_path(path)}`" + (f" of `{owner}`" if owner else "")
     if op == "exists":
         return ir.Constraint(path=path, op="exists", negated=constraint.negated)
     if op == "~":
@@ -189,26 +211,33 @@ def _count(count: nodes.Count, env: Env) -> ir.Count | None:
 
 
 def _regex(regex: nodes.Regex, env: Env) -> str | None:
+    """The pattern, or None where the log says why Python's `re` does not take it."""
     try:
-        re.compile(regex.pattern)
+        with warnings.catch_warnings(category=FutureWarning, action="error"):
+            re.compile(regex.pattern)
     except re.error as error:
-        span = regex.span
-        if error.pos is not None:
-            start = min(span.start + 1 + error.pos, span.stop - 1)
-            span = Span(span.source, start, start + 1)
-        env.error("E204", f"not a regular expression: {error.msg}", span, "correct it")
+        message = f"not a regular expression: {error.msg}"
+        env.error("E204", message, _inside(regex, error.pos), ESCAPE)
+        return None
+    except (FutureWarning, OverflowError) as error:
+        message = f"not a regular expression: {str(error).lower()}"
+        env.error("E204", message, regex.span, ESCAPE)
+        return None
+    except RecursionError:
+        message = "the regular expression is nested too deeply"
+        env.error("E204", message, regex.span, "write it flatter")
         return None
     return regex.pattern
 
 
-def show_path(path: ir.Path) -> str:
-    """A path as it is written."""
-    text = ""
-    for step in path:
-        if step is None:
-            text += "[*]"
-        elif isinstance(step, int):
-            text += f"[{step}]"
-        else:
-            text += f".{step}" if text else step
-    return text
+def _inside(regex: nodes.Regex, position: int | None) -> Span:
+    """The place of a character of the pattern, in which `\\/` has become `/`."""
+    span = regex.span
+    if position is None:
+        return span
+    written = span.source.text[span.start + 1 : span.stop - 1]
+    at = 0
+    for _ in range(position):
+        at += 2 if written.startswith("\\/", at) else 1
+    start = min(span.start + 1 + at, span.stop - 1)
+    return Span(span.source, start, start + 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from cm2dsl import ir, nodes
 from cm2dsl.checks import show
-from cm2dsl.diagnostic import Log, suggest
+from cm2dsl.diagnostic import Log, suggest, used_here
 from cm2dsl.rows import RowFile
 from cm2dsl.source import Span
 
@@ -25,19 +25,20 @@ class Env:
     """The scope in which values are read.
 
     `params` maps a template's parameters to the arguments of its use, which are read in `outer`.
-    `via` is the place of that use, for messages about the template's text.
+    `via` is the place of that use, for messages about the template's text. `all_tools` is false
+    where a tools file could not be read, so that not every tool is known.
     """
 
     log: Log
     tools: Mapping[str, ir.Tool]
+    all_tools: bool = True
     rows: Rows | None = None
     params: Mapping[str, nodes.Value] = field(default_factory=dict)
     outer: Env | None = None
     via: Span | None = None
 
     def error(self, code: str, message: str, span: Span, help: str | None = None) -> None:
-        related = ((self.via, "used here"),) if self.via is not None else ()
-        self.log.error(code, message, span, help, related)
+        self.log.error(code, message, span, help, used_here(self.via, span))
 
     def inside(self, params: Mapping[str, nodes.Value], via: Span) -> Env:
         """The scope of a template's body at one of its uses."""
@@ -88,6 +89,10 @@ def _text_of(reference: nodes.Reference, env: Env) -> ir.Text:
                 return ("",)
     if _is_row(head, env):
         ref = row_ref(reference, env, as_text=True)
+        if ref is not None and row_types(ref, env) & {"array", "object"}:
+            shown = show_path(reference.path)
+            help = "name a part of it that is a string or a number"
+            env.error("E203", f"`{shown}` cannot stand in text", reference.span, help)
         return (ref,) if ref is not None else ("",)
     unknown_name(reference, env, "write `\\{` for a brace that is text")
     return ("",)
@@ -97,7 +102,10 @@ def read_value(value: nodes.Value, env: Env, as_text: bool = False) -> ir.Value 
     """A value in a check. `as_text`: it is compared with text, so a CSV cell is not a number."""
     match value:
         case nodes.String():
+            faults = len(env.log.diagnostics)
             text = read_text(value, env)
+            if len(env.log.diagnostics) > faults:
+                return None
             constant = constant_text(text)
             if constant is not None:
                 return ir.Constant(value=constant)
@@ -106,7 +114,8 @@ def read_value(value: nodes.Value, env: Env, as_text: bool = False) -> ir.Value 
             return ir.Constant(value=value.value)
         case nodes.ListValue():
             values = [read_value(each, env, as_text) for each in value.values]
-            return ir.Many(values=tuple(each for each in values if each is not None))
+            known = tuple(each for each in values if each is not None)
+            return ir.Many(values=known) if len(known) == len(values) else None
         case nodes.Reference():
             head = value.path[0]
             if head in env.params and env.outer is not None:
@@ -136,11 +145,17 @@ def row_ref(reference: nodes.Reference, env: Env, as_text: bool) -> ir.RowRef | 
     _, without = file.types_at(path)
     if without:
         line = file.line(without[0]).line
-        shown = ".".join(str(step) for step in path)
+        shown = show_path(path)
         message = f"not every row has `{shown}`: line {line} of `{file.source.name}` has none"
         env.error("E105", message, reference.span, "give every row the value")
         return None
     return ir.RowRef(path=path, as_text=as_text and file.form == "csv")
+
+
+def row_types(ref: ir.RowRef, env: Env) -> set[str]:
+    """The JSON types of the values that a reference stands for."""
+    assert env.rows is not None
+    return env.rows.file.types_at(ref.path)[0]
 
 
 def unknown_name(reference: nodes.Reference, env: Env, otherwise: str) -> None:
@@ -162,3 +177,16 @@ def _no_steps(reference: nodes.Reference, env: Env) -> ir.Text:
     message = f"`{reference.path[0]}` is a parameter: nothing can be taken out of it"
     env.error("E203", message, reference.span, "pass the value itself to the template")
     return ("",)
+
+
+def show_path(path: ir.Path) -> str:
+    """A path as it is written."""
+    text = ""
+    for step in path:
+        if step is None:
+            text += "[*]"
+        elif isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{step}" if text else step
+    return text

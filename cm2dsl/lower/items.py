@@ -13,18 +13,25 @@ from cm2dsl.lower.env import Env, read_text
 from cm2dsl.source import Span
 
 CHANNELS: tuple[str, ...] = get_args(ir.Channel)
+HEAVIEST = 1e6
 
 
 @dataclass(frozen=True)
 class DraftAnchor:
+    """An anchor that is not looked up yet; `via` is the use of the template it stands in."""
+
     channel: ir.Channel
     text: ir.Text
     span: Span
+    via: Span | None
 
 
 @dataclass(frozen=True)
 class DraftItem:
-    """An item whose weight is as written and whose `after` is not resolved."""
+    """An item whose weight is as written and whose `after` is not resolved.
+
+    `via` is the use of the template that it was made from, if it was.
+    """
 
     name: nodes.Name
     kind: ir.Kind
@@ -40,7 +47,7 @@ class DraftItem:
     passes: tuple[ir.Text, ...]
     fails: tuple[ir.Text, ...]
     anchors: tuple[DraftAnchor, ...]
-    span: Span
+    via: Span | None
 
 
 def read_items(
@@ -70,14 +77,17 @@ def _use(use: nodes.Use, templates: Mapping[str, nodes.Template], env: Env) -> D
     template = templates.get(use.template.text)
     if template is None:
         help = suggest(use.template.text, templates)
+        if not templates:
+            help = "write one, or `import` a file that has it"
         message = f"template `{use.template.text}` is not defined"
         env.error("E107", message, use.template.span, help)
         return None
     wanted, given = len(template.params), len(use.arguments)
     if wanted != given:
         names = ", ".join(param.text for param in template.params)
-        message = f"`{template.name.text}` takes {wanted} arguments, {given} are given"
-        env.error("E206", message, use.span, f"write `use {template.name.text}({names})`")
+        plural = "" if wanted == 1 else "s"
+        message = f"`{template.name.text}` takes {wanted} argument{plural}, not {given}"
+        env.error("E205", message, use.span, f"write `use {template.name.text}({names})`")
         return None
     params = {
         param.text: argument for param, argument in zip(template.params, use.arguments, strict=True)
@@ -131,6 +141,9 @@ def _item(item: nodes.Item, env: Env) -> DraftItem:
         help = "write 0 or more; a `penalty` subtracts"
         env.error("E301", f"weight `{weight:g}` is negative", weight_span, help)
         weight = 0.0
+    if weight > HEAVIEST:
+        help = "weights are shares of their turn: write small numbers"
+        env.error("E301", f"weight `{weight:g}` is too large", weight_span, help)
     expr, ask, passes, fails = _deciders(item, env)
     return DraftItem(
         item.name,
@@ -147,7 +160,7 @@ def _item(item: nodes.Item, env: Env) -> DraftItem:
         passes,
         fails,
         _anchors(item, env),
-        item.span,
+        env.via,
     )
 
 
@@ -209,8 +222,14 @@ def read_channel(name: nodes.Name, env: Env) -> ir.Channel:
 
 
 def _anchors(item: nodes.Item, env: Env) -> tuple[DraftAnchor, ...]:
+    for entry in item.entries:
+        if isinstance(entry, nodes.Anchor) and not any(entry.text.parts):
+            help = "copy some words from the recording"
+            env.error("E310", "the anchor is empty", entry.span, help)
     return tuple(
-        DraftAnchor(read_channel(entry.channel, env), read_text(entry.text, env), entry.span)
+        DraftAnchor(
+            read_channel(entry.channel, env), read_text(entry.text, env), entry.span, env.via
+        )
         for entry in item.entries
         if isinstance(entry, nodes.Anchor)
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from cm2dsl import nodes
-from cm2dsl.diagnostic import Log, suggest
+from cm2dsl.diagnostic import Log, suggest, used_here
 from cm2dsl.lower.items import DraftItem
 
 DIALOGUE = "dialogue"
@@ -24,20 +24,23 @@ def resolve_after(
     order = list(turns)
     found: list[str] = []
     for ref in item.after:
+        related = used_here(item.via, ref.span)
         other = ref.turn.text if ref.turn is not None else turn
         if other not in turns:
             near = suggest(other, turns)
-            log.error("E109", f"there is no turn `{other}` in this task", ref.span, near)
+            message = f"there is no turn `{other}` in this task"
+            log.error("E109", message, ref.span, near, related)
             continue
         names = [each.name.text for each in turns[other]]
         if ref.item.text not in names:
             message = f"there is no item `{ref.item.text}` in turn `{other}`"
-            log.error("E109", message, ref.item.span, _elsewhere(ref, turns, names))
+            help = _elsewhere(ref, turns, names)
+            log.error("E109", message, ref.item.span, help, related)
             continue
         if order.index(other) > order.index(turn):
             help = "an item can only come after items of its own turn or an earlier one"
             message = f"`{ref.text}` is decided after turn `{turn}` has ended"
-            log.error("E305", message, ref.span, help)
+            log.error("E305", message, ref.span, help, related)
             continue
         full = f"{other}.{ref.item.text}"
         if full not in found:
@@ -69,12 +72,13 @@ def report_cycles(
         except CycleError as error:
             path: list[str] = error.args[1]
             cycle = list(reversed(path))
-        first = min(cycle[:-1], key=lambda name: items[name].span.start)
+        first = min(cycle[:-1], key=lambda name: items[name].name.span.start)
         turned = cycle[:-1][cycle.index(first) :] + cycle[: cycle.index(first)]
         shown = " after ".join(f"`{_short(name)}`" for name in [*turned, first])
         help = "none of them could ever be satisfied: take one `after` out"
         span = items[first].after[0].span
-        log.error("E306", f"`after` runs in a circle: {shown}", span, help)
+        related = used_here(items[first].via, span)
+        log.error("E306", f"`after` runs in a circle: {shown}", span, help, related)
         for name in cycle:
             graph[name] = []
 

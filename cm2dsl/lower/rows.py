@@ -10,11 +10,24 @@ from cm2dsl import checks, ir, nodes
 from cm2dsl.checks import show
 from cm2dsl.diagnostic import Log, suggest
 from cm2dsl.files import Files
-from cm2dsl.lower.checks import show_path
-from cm2dsl.lower.env import Env, read_value
+from cm2dsl.lower.checks import lower_constraint
+from cm2dsl.lower.env import Env
 from cm2dsl.rows import RawRow, RowFile, read_rows
+from cm2dsl.schemas import PathType
 
 KEY = "id"
+
+TESTS: dict[str, Callable[..., bool]] = {
+    "==": checks.eq,
+    "!=": checks.ne,
+    "<": checks.lt,
+    "<=": checks.le,
+    ">": checks.gt,
+    ">=": checks.ge,
+    "in": checks.one_of,
+    "contains": checks.contains,
+    "~": checks.matches,
+}
 
 
 def lower_rows(
@@ -25,8 +38,11 @@ def lower_rows(
     file = read_rows(opened[1], log) if opened is not None else None
     if file is None or not _columns_exist(each, file, log):
         return None
+    wheres = _wheres(each, file, log)
+    if wheres is None:
+        return None
     keys = _keys(file, log)
-    kept = [row for row in file.rows if all(_meets(row, where, log) for where in each.where)]
+    kept = [row for row in file.rows if all(_meets(row, where) for where in wheres)]
     if not kept:
         help = "correct `where`, or add such rows"
         log.error("E308", f"no row of `{file.source.name}` is left", each.span, help)
@@ -62,9 +78,12 @@ def _keys(file: RowFile, log: Log) -> dict[int, str]:
     seen: dict[str, int] = {}
     for row in file.rows:
         key = row.text[KEY] if row.text is not None else show(row.values.get(KEY))
-        if not key or key in seen:
-            what = f"`{key}` is on line {seen[key]} too" if key in seen else "the row has none"
-            log.error("E308", f"`{KEY}` names a row: {what}", file.line(row), "make it unique")
+        if not key:
+            help = f"give every row one: tasks are named by it, such as `task/{len(keys) + 1}`"
+            log.error("E308", f"this row has no `{KEY}`", file.line(row), help)
+        elif key in seen:
+            message = f"`{KEY}` `{key}` is on line {seen[key]} too"
+            log.error("E308", message, file.line(row), "make it unique: tasks are named by it")
         seen.setdefault(key, row.line)
         keys[row.line] = key
     return keys
@@ -77,39 +96,38 @@ def _split(row: RawRow, column: nodes.Name | None, file: RowFile, log: Log) -> i
     if cell == "heldout":
         return "heldout"
     if cell != "train":
-        message = f"`{cell}` in column `{column.text}` is not a split"
-        log.error("E308", message, file.line(row), "write `train` or `heldout`")
+        what = f"`{show(cell)}` is not a split" if show(cell) else "this row has no split"
+        help = "write `train` or `heldout`"
+        log.error("E308", f"{what} (column `{column.text}`)", file.line(row), help)
     return "train"
 
 
-def _meets(row: RawRow, where: nodes.Constraint, log: Log) -> bool:
-    found = list(checks.at(row.values, *where.path.steps))
+def _wheres(each: nodes.Each, file: RowFile, log: Log) -> list[ir.Constraint] | None:
+    """The constraints on rows, or None where the log says what is wrong with one."""
+    lowered = [
+        lower_constraint(
+            where,
+            PathType(frozenset(file.types_at(where.path.steps)[0])),
+            file.source.name,
+            Env(log, {}),
+        )
+        for where in each.where
+    ]
+    known = [where for where in lowered if where is not None]
+    return known if len(known) == len(lowered) else None
+
+
+def _meets(row: RawRow, where: ir.Constraint) -> bool:
+    found = list(checks.at(row.values, *where.path))
     if where.op == "exists":
-        return bool(found) != where.negated
-    if isinstance(where.value, nodes.Regex):
-        return checks.matches(found, where.value.pattern) != where.negated
-    assert where.value is not None
-    value = read_value(where.value, Env(log, {}))
-    tests: dict[str, Callable[[list[Any], Any], bool]] = {
-        "==": lambda found, other: checks.eq(found, other, where.tolerance or 0.0),
-        "!=": lambda found, other: checks.ne(found, other, where.tolerance or 0.0),
-        "<": checks.lt,
-        "<=": checks.le,
-        ">": checks.gt,
-        ">=": checks.ge,
-        "in": checks.one_of,
-        "contains": checks.contains,
-    }
-    match value:
-        case ir.Constant(value=constant) if where.op != "in":
-            wanted: Any = constant
-        case ir.Many(values=values) if where.op == "in":
-            wanted = [each.value for each in values if isinstance(each, ir.Constant)]
-        case None:
-            return True
-        case _:
-            message = f"`{show_path(where.path.steps)}` cannot be compared with this"
-            help = 'write a constant, or `in ["a", "b"]`'
-            log.error("E202", message, where.value.span, help)
-            return True
-    return tests[where.op](found, wanted) != where.negated
+        return checks.exists(found) != where.negated
+    tolerance = () if where.tolerance is None else (where.tolerance,)
+    return TESTS[where.op](found, _constant(where.value), *tolerance) != where.negated
+
+
+def _constant(value: ir.Value | None) -> Any:
+    """The value of a constraint that stands outside any row."""
+    if isinstance(value, ir.Many):
+        return [_constant(each) for each in value.values]
+    assert isinstance(value, ir.Constant)
+    return value.value

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, get_args
 
 from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import Log, suggest
 from cm2dsl.files import Files
+from cm2dsl.source import Source, Span
 
 ASSIGN_CHOICES = {
     word: get_args(ir.Assign.model_fields[word].annotation)
@@ -61,13 +63,7 @@ def _backend(backend: nodes.Backend, files: Files, log: Log) -> ir.Backend | Non
         if opened is None:
             return None
         name, source = opened
-        try:
-            compile(source.text, source.name, "exec", dont_inherit=True)
-        except SyntaxError as error:
-            message = f"`{name}` is not Python: {error.msg}, line {error.lineno}"
-            log.error("E404", message, backend.file.span, "correct the file")
-            return None
-        return ir.PythonBackend(file=name)
+        return ir.PythonBackend(file=name) if _is_python(source, backend.file.span, log) else None
     examples = backend.examples.value if backend.examples else 4
     if not isinstance(examples, int) or examples < 0:
         assert backend.examples is not None
@@ -76,47 +72,80 @@ def _backend(backend: nodes.Backend, files: Files, log: Log) -> ir.Backend | Non
     return ir.LLMBackend(examples=examples)
 
 
+def _is_python(source: Source, named: Span, log: Log) -> bool:
+    """Whether a file is Python, which is not run here; the log says where it is not."""
+    line, column, reason = 1, 1, "nested too deeply"
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            compile(source.text, source.name, "exec", dont_inherit=True)
+        return True
+    except SyntaxError as error:
+        line, column, reason = error.lineno or 1, error.offset or 1, error.msg
+    except ValueError as error:  # a null character, for Python before 3.12
+        reason = str(error)
+    except (RecursionError, MemoryError):
+        pass
+    start = source.line_starts[min(line, len(source.line_starts)) - 1] + max(column, 1) - 1
+    start = max(min(start, len(source.text) - 1), 0)
+    related = ((named, "named here"),)
+    message = f"not Python: {reason}"
+    log.error("E404", message, Span(source, start, start + 1), "correct the file", related)
+    return False
+
+
 def read_assign(
-    domain: nodes.Assign | None, own: nodes.Assign | None, turns: Sequence[str], log: Log
+    domain: nodes.Assign | None,
+    own: nodes.Assign | None,
+    task: str,
+    turns: Sequence[str],
+    log: Log,
 ) -> ir.Assign:
     """The domain's settings with the task's own over them. `turns` are the task's, in order."""
+    chosen = {option.word.text: option for option in _once(domain.options if domain else (), log)}
+    chosen |= {option.word.text: option for option in _once(own.options if own else (), log)}
+    if own is not None:
+        report_unknown_turns(own, turns, "this task", log)
     values: dict[str, Any] = {}
-    for block in (domain, own):
-        for option in _once(block.options if block else (), log):
-            word = option.word.text
-            if word == "at":
-                values["at"] = _at(option, turns, strict=block is own, log=log)
-                continue
-            assert isinstance(option.value, nodes.Name)
-            if option.value.text not in ASSIGN_CHOICES[word]:
-                known = ASSIGN_CHOICES[word]
-                near = suggest(option.value.text, known)
-                message = f"`{option.value.text}` is not a {word}"
-                log.error("E108", message, option.value.span, near)
-                continue
-            values[word] = option.value.text
+    for word, option in chosen.items():
+        if word == "at":
+            values["at"] = _at(option, task, turns, log)
+            continue
+        assert isinstance(option.value, nodes.Name)
+        if option.value.text not in ASSIGN_CHOICES[word]:
+            near = suggest(option.value.text, ASSIGN_CHOICES[word])
+            message = f"`{option.value.text}` is no choice of `{word}`"
+            log.error("E108", message, option.value.span, near)
+            continue
+        values[word] = option.value.text
     return ir.Assign.model_validate(values)
 
 
-def _at(
-    option: nodes.Option, turns: Sequence[str], strict: bool, log: Log
-) -> tuple[str, ...] | None:
-    """The turns named, in the task's order; None for all. A domain's names need not all be here."""
-    assert isinstance(option.value, tuple)
-    names = [name.text for name in option.value]
-    if names == ["all"]:
-        return None
-    if strict:
+def report_unknown_turns(block: nodes.Assign, turns: Sequence[str], where: str, log: Log) -> None:
+    """Reports the names after `at` that are not among the turns."""
+    for option in block.options:
+        if not isinstance(option.value, tuple) or _is_all(option):
+            continue
         for name in option.value:
             if name.text not in turns:
                 near = suggest(name.text, turns)
-                log.error("E109", f"there is no turn `{name.text}` in this task", name.span, near)
+                log.error("E109", f"there is no turn `{name.text}` in {where}", name.span, near)
+
+
+def _at(option: nodes.Option, task: str, turns: Sequence[str], log: Log) -> tuple[str, ...] | None:
+    """The turns named, in the task's order; None for all. A domain's names need not all be here."""
+    if _is_all(option) or not turns:
+        return None
+    assert isinstance(option.value, tuple)
+    names = [name.text for name in option.value]
     found = tuple(turn for turn in turns if turn in names)
-    if not found and not strict:
-        help = f"this task has {', '.join(f'`{turn}`' for turn in turns)}"
-        message = "no turn of a task carries reward"
-        log.error("E309", message, option.span, help)
+    if not found:
+        help = f"it has {', '.join(f'`{turn}`' for turn in turns)}; give it an `assign` of its own"
+        log.error("E309", f"no turn of task `{task}` is named here", option.span, help)
     return found or None
+
+
+def _is_all(option: nodes.Option) -> bool:
+    return isinstance(option.value, tuple) and [name.text for name in option.value] == ["all"]
 
 
 def _once(options: Sequence[nodes.Option], log: Log) -> list[nodes.Option]:

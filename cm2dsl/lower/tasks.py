@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import Log
@@ -24,9 +24,11 @@ class Context:
     files: Files
     log: Log
     tools: Mapping[str, ir.Tool]
+    all_tools: bool
     templates: Mapping[str, nodes.Template]
     assign: nodes.Assign | None
     recorded: dict[str, Recordings] = field(default_factory=dict)
+    checks: set[str] = field(default_factory=set)
 
 
 def place(span: Span, files: Files) -> ir.Place:
@@ -42,13 +44,13 @@ def lower_task(task: nodes.Task, context: Context) -> ir.Task | None:
     """The task in the IR, or None where a fault leaves nothing to build on."""
     log = context.log
     rows: tuple[ir.Row, ...] | None = None
-    env = Env(log, context.tools)
+    env = Env(log, context.tools, context.all_tools)
     if task.each is not None:
         read = lower_rows(task.each, context.files, log)
         if read is None:
             return None
         file, rows = read
-        env = Env(log, context.tools, Rows(task.each.row.text, file))
+        env = replace(env, rows=Rows(task.each.row.text, file))
     recordings = _recordings(task, context)
     turns = _turns(task, context, env)
     drafts = {name: items for name, (_, _, items) in turns.items()}
@@ -61,7 +63,8 @@ def lower_task(task: nodes.Task, context: Context) -> ir.Task | None:
     }
     by_name = {f"{turn}.{item.name.text}": item for turn, items in drafts.items() for item in items}
     report_cycles(after, by_name, log)
-    builder = _Items(task.name.text, context, after, recordings, rows)
+    referenced = any(isinstance(part, nodes.RecordingFile) for part in task.parts)
+    builder = _Items(task.name.text, context, after, recordings, referenced, rows)
     lowered = tuple(
         ir.Turn(
             name=name,
@@ -71,7 +74,9 @@ def lower_task(task: nodes.Task, context: Context) -> ir.Task | None:
         )
         for name, (span, user, items) in turns.items()
     )
-    own = next((part for part in task.parts if isinstance(part, nodes.Assign)), None)
+    assigns = [part for part in task.parts if isinstance(part, nodes.Assign)]
+    for extra in assigns[1:]:
+        log.error("E303", "a second `assign`", extra.span, "a task has one: join the two")
     names = [*turns, *([DIALOGUE] if drafts[DIALOGUE] else [])]
     return ir.Task(
         name=task.name.text,
@@ -80,7 +85,9 @@ def lower_task(task: nodes.Task, context: Context) -> ir.Task | None:
         reference=recordings.file if recordings else None,
         turns=lowered,
         items=builder.build(DIALOGUE, drafts[DIALOGUE]),
-        assign=read_assign(context.assign, own, names, log),
+        assign=read_assign(
+            context.assign, assigns[0] if assigns else None, task.name.text, names, log
+        ),
         place=place(task.name.span, context.files),
     )
 
@@ -115,7 +122,8 @@ def _turns(
         if name == DIALOGUE:
             help = "the task scope has that name: choose another"
             log.error("E106", f"no turn can be named `{DIALOGUE}`", turn.name.span, help)
-        elif name in turns:
+            continue
+        if name in turns:
             help = "give every turn of a task a name of its own"
             log.error("E106", f"turn `{name}` stands twice", turn.name.span, help)
         users = [part for part in turn.parts if isinstance(part, nodes.User)]
@@ -140,7 +148,7 @@ def _check_structure(
     if not any(isinstance(part, nodes.Turn) for part in task.parts):
         help = "give it a `turn` with a `user` message"
         log.error("E307", f"task `{task.name.text}` has no turns", task.name.span, help)
-    elif turns and not any(drafts.values()):
+    elif not any(isinstance(part, nodes.Item | nodes.Use) for part in _all_parts(task)):
         help = "give a turn an `item`"
         log.error("E307", f"task `{task.name.text}` has no items", task.name.span, help)
     for name, items in drafts.items():
@@ -156,6 +164,11 @@ def _check_structure(
             log.error("E302", "a task-scope item cannot be strict", item.name.span, help)
 
 
+def _all_parts(task: nodes.Task) -> list[object]:
+    turns = [part.parts for part in task.parts if isinstance(part, nodes.Turn)]
+    return [*task.parts, *(part for parts in turns for part in parts)]
+
+
 @dataclass(frozen=True)
 class _Items:
     """Builds the IR items of a task."""
@@ -164,6 +177,7 @@ class _Items:
     context: Context
     after: Mapping[str, tuple[str, ...]]
     recordings: Recordings | None
+    referenced: bool
     rows: tuple[ir.Row, ...] | None
 
     def build(self, turn: str, items: Sequence[DraftItem]) -> tuple[ir.Item, ...]:
@@ -175,6 +189,7 @@ class _Items:
         anchors = [
             resolve_anchor(each, self.task, self.recordings, self.rows, self.context.log)
             for each in item.anchors
+            if self.recordings is not None or not self.referenced  # else that fault is reported
         ]
         return ir.Item(
             name=name,
@@ -185,7 +200,7 @@ class _Items:
             veto=item.veto,
             penalty=item.penalty,
             focus=item.focus,
-            check=f"{self.task}__{turn}__{name}" if item.expr is not None else None,
+            check=self._check_name(turn, name) if item.expr is not None else None,
             expr=item.expr,
             ask=item.ask,
             passes=item.passes,
@@ -193,3 +208,11 @@ class _Items:
             anchors=tuple(anchor for anchor in anchors if anchor is not None),
             place=place(item.name.span, self.context.files),
         )
+
+    def _check_name(self, turn: str, item: str) -> str:
+        """A name of its own for a function: `a.b__c` and `a__b.c` would have the same."""
+        name = f"{self.task}__{turn}__{item}"
+        while name in self.context.checks:
+            name += "_"
+        self.context.checks.add(name)
+        return name

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import get_args
 
 from cm2dsl import ir, nodes
-from cm2dsl.chat import ChatError, read
 from cm2dsl.diagnostic import Log, suggest
 from cm2dsl.files import Files
+from cm2dsl.lower.anchors import read_dialogues
 from cm2dsl.lower.env import Env, constant_text, read_text
 from cm2dsl.lower.order import DIALOGUE
 from cm2dsl.lower.tasks import place
@@ -51,7 +51,7 @@ def lower_test(
                 )
             case nodes.TestTrajectory():
                 pass
-    if not expect:
+    if not any(isinstance(part, nodes.ExpectItem | nodes.ExpectReward) for part in test.parts):
         help = "add `expect turn.item pass` or `expect reward == 1.0`"
         log.error("E311", f"test `{name}` expects nothing", test.name.span, help)
     if trajectory is None:
@@ -94,17 +94,13 @@ def _trajectory(test: nodes.Test, files: Files, log: Log) -> str | None:
     opened = files.open(named[0].file)
     if opened is None:
         return None
-    try:
-        count = sum(1 for _ in read(opened[1].path))
-    except ChatError as error:
-        message = f"`{opened[0]}`, line {error.line}: {error.message}"
-        log.error("E406", message, named[0].file.span, error.help)
+    dialogues = read_dialogues(opened[1], log)
+    if dialogues is None:
         return None
-    if count != 1:
-        message = f"`{opened[0]}` holds {count} dialogues"
-        log.error(
-            "E311", message, named[0].file.span, "a test scores one: give it a file of its own"
-        )
+    if len(dialogues) != 1:
+        message = f"`{opened[0]}` holds {len(dialogues)} dialogues"
+        help = "a test scores one: give it a file of its own"
+        log.error("E311", message, named[0].file.span, help)
     return opened[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from cm2dsl import ir, nodes
@@ -36,6 +37,10 @@ def check_value(
         if not isinstance(value, ir.Many):
             env.error("E202", "`in` wants a list", span, 'write it as `in ["a", "b"]`')
             return False
+        if not value.values or any(isinstance(each, ir.Many) for each in value.values):
+            what_is = "a list in a list" if value.values else "an empty list"
+            env.error("E202", f"`in` has {what_is}", span, 'write it as `in ["a", "b"]`')
+            return False
         fits = [_fits(each, expected, what, at, env) for each in value.values]  # reports them all
         return all(fits)
     if isinstance(value, ir.Many):
@@ -60,12 +65,13 @@ def check_value(
             help = "only numbers and text have an order"
             env.error("E201", f"{what} is {describe(expected.types)}", at.span, help)
             return False
-        return _fits(value, PathType(expected.types), what, at, env)
+        return _fits(value, PathType(_any_number(expected.types)), what, at, env)
     if at.tolerance is not None:
         types = {json_type(example) for example in _examples(value, env)}
         if not types <= {"integer", "number"}:
             env.error("E202", "a tolerance wants a number", span, "leave the tolerance out")
             return False
+        expected = PathType(_any_number(expected.types))
     return _fits(value, expected, what, at, env)
 
 
@@ -75,21 +81,35 @@ def _fits(value: ir.Value, expected: PathType, what: str, at: nodes.Constraint, 
     if not expected.types:
         return True
     for example in _examples(value, env):
-        kind = json_type(example)
-        if kind not in expected.types and not (kind == "integer" and "number" in expected.types):
+        if not _kinds(example) & expected.types:
             message = f"{what} is {describe(expected.types)}, {_shown(example)} is not"
             env.error("E201", message, at.value.span, _conversion(example, expected))
             return False
         if expected.choices is not None and at.op != "contains" and example not in expected.choices:
-            known = [str(choice) for choice in expected.choices]
+            known = [show(choice) for choice in expected.choices if choice is not None]
             message = f"{what} is never {_shown(example)}"
-            env.error("E103", message, at.value.span, suggest(str(example), known))
+            env.error("E103", message, at.value.span, suggest(show(example), known))
             return False
     return True
 
 
+def _any_number(types: frozenset[str]) -> frozenset[str]:
+    """The types of what can be near to, or on one side of, a value of these types."""
+    return types | {"integer", "number"} if types & {"integer", "number"} else types
+
+
+def _kinds(example: Any) -> set[str]:
+    """The schema types that a value has: an integer is a number, and 2.0 is an integer."""
+    kind = json_type(example)
+    if kind == "integer" or (kind == "number" and float(example).is_integer()):
+        return {"integer", "number"}
+    return {kind}
+
+
 def _conversion(example: Any, expected: PathType) -> str:
-    if "string" in expected.types and not isinstance(example, str):
+    if expected.types == {"array"}:
+        return "write `contains`, or `[*]` after the name for its elements"
+    if "string" in expected.types and isinstance(example, bool | int | float):
         return f'write it in quotes: `"{show(example)}"`'
     if isinstance(example, str) and expected.types & {"integer", "number"}:
         return "write the number without quotes"
@@ -97,9 +117,7 @@ def _conversion(example: Any, expected: PathType) -> str:
 
 
 def _shown(example: Any) -> str:
-    if isinstance(example, str):
-        return f'`"{example}"`'
-    return "`null`" if example is None else f"`{show(example)}`"
+    return f"`{json.dumps(example, ensure_ascii=False)}`"
 
 
 def _examples(value: ir.Value, env: Env) -> list[Any]:
