@@ -164,6 +164,8 @@ class Builder(Transformer[Token, Any]):
     def kind(self, meta: Meta, children: list[Token]) -> str:
         return str(children[0])
 
+    template_kind = kind
+
     def modifier(self, meta: Meta, children: list[Any]) -> nodes.Modifier:
         word, *rest = children
         number = self._number(rest[0]) if rest and isinstance(rest[0], Token) else None

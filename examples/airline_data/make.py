@@ -24,14 +24,16 @@ from rows import BRANCHES, Row, Sampler, make_rows
 SPECS = Path(__file__).parents[2] / "specs"
 FILES = {"search": "searches", "book": "bookings", "change": "changes", "cancel": "cancellations"}
 SEED = 7
+DIALOGUES = 2
 
-# Of the 60 dialogues of a branch, one for each training row. Where the fare policy matters, nearly
-# as many break it as keep it, so that copying the log teaches the language but not the policy.
+# Of the 120 dialogues of a branch, two for each training row, of whatever quality: so no row tells
+# how it was handled. Where the fare policy matters, more than a third break it, so that copying the
+# log teaches the language but not the policy.
 QUALITIES = {
-    "search": {"good": 42, "broken": 10, "wrong": 4, "vague": 4},
-    "book": {"good": 30, "broken": 25, "wrong": 2, "vague": 3},
-    "change": {"good": 30, "broken": 25, "wrong": 2, "vague": 3},
-    "cancel": {"good": 30, "broken": 25, "wrong": 2, "vague": 3},
+    "search": {"good": 88, "broken": 18, "wrong": 6, "vague": 8},
+    "book": {"good": 70, "broken": 42, "wrong": 4, "vague": 4},
+    "change": {"good": 70, "broken": 42, "wrong": 4, "vague": 4},
+    "cancel": {"good": 70, "broken": 42, "wrong": 4, "vague": 4},
 }
 
 
@@ -61,10 +63,12 @@ def record(family: str, branch: str, rows: list[Row], backend: ModuleType) -> li
     qualities = [name for name, times in QUALITIES[family].items() for _ in range(times)]
     rng.shuffle(qualities)
     lines = []
-    for row, quality in zip(rows, qualities, strict=True):
+    for number, quality in enumerate(qualities):
+        row = rows[number // DIALOGUES]
         dialogue = Dialogue(backend, row, rng)
         talk(family, quality, dialogue)
-        lines.append(as_line(row["id"], f"{family}_{branch}/{row['id']}", dialogue))
+        name = f"{row['id']}-{number % DIALOGUES + 1}"
+        lines.append(as_line(name, f"{family}_{branch}/{row['id']}", dialogue))
     return lines
 
 

@@ -100,20 +100,20 @@ REPLIES = {
     "booked": {"en": ["Booked: {code}, {total} EUR."], "zh": ["已预订：{code}，{total} 欧元。"]},
     "full": {"en": ["Sorry, {flight} is sold out."], "zh": ["抱歉，{flight}已售罄。"]},
     "changed": {
-        "en": ["{booking} is moved to {new_day}, fee {fee} EUR."],
-        "zh": ["{booking}已改到{new_day}，手续费 {fee} 欧元。"],
+        "en": ["Done: {booking} is moved to {new_day}, fee {fee} EUR."],
+        "zh": ["好的，{booking}已改到{new_day}，手续费 {fee} 欧元。"],
     },
     "unchangeable": {
-        "en": ["{booking} has the basic fare and cannot be changed."],
-        "zh": ["{booking}是基础票，不能改签。"],
+        "en": ["Sorry, {booking} has the basic fare and cannot be changed."],
+        "zh": ["抱歉，{booking}是基础票，不能改签。"],
     },
     "cancelled": {
-        "en": ["{booking} is cancelled, refund {refund} EUR."],
-        "zh": ["{booking}已取消，退款 {refund} 欧元。"],
+        "en": ["Done: {booking} is cancelled, refund {refund} EUR."],
+        "zh": ["好的，{booking}已取消，退款 {refund} 欧元。"],
     },
     "uncancellable": {
-        "en": ["{booking} has the basic fare and cannot be cancelled."],
-        "zh": ["{booking}是基础票，不能取消。"],
+        "en": ["Sorry, {booking} has the basic fare and cannot be cancelled."],
+        "zh": ["抱歉，{booking}是基础票，不能取消。"],
     },
     "unknown": {
         "en": ["Sorry, I cannot find booking {booking}."],

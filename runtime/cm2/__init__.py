@@ -1,4 +1,4 @@
-"""The runtime of checklist rewards: trajectories to verdicts, verdicts to credit, credit to training.
+"""The runtime of checklist rewards: trajectories to verdicts, to credit, to training.
 
     open_spec(path)               a .cm2 file or a bundle folder, ready to score with
     instances(spec)               the tasks of a spec, one for each row

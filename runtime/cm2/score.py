@@ -250,34 +250,39 @@ def credit_task(task: ir.Task, judged: bool) -> tuple[CreditTask, tuple[str, ...
     weight. No turn may be left: nothing can be said about the task then without a judge.
     """
     left_out = set() if judged else set(unjudged(task))
+    scopes = [*((turn.name, turn.items) for turn in task.turns), (DIALOGUE, task.items)]
+    kept = {scope: _kept(scope, items, left_out) for scope, items in scopes}
+    known = {f"{scope}.{item.name}" for scope in kept for item in kept[scope]}
     turns = tuple(
-        CreditTurn(turn.name, _credit_items(turn.name, turn.items, left_out)) for turn in task.turns
+        CreditTurn(turn.name, _credit_items(kept[turn.name], known)) for turn in task.turns
     )
-    items = _credit_items(DIALOGUE, task.items, left_out)
+    items = _credit_items(kept[DIALOGUE], known)
     named = [*((turn.name, turn.items) for turn in turns), *([(DIALOGUE, items)] if items else [])]
     empty = {turn.name for turn in task.turns if not turn.items}
     at = tuple(
         name
-        for name, kept in named
-        if (kept or name in empty) and (task.assign.at is None or name in task.assign.at)
+        for name, counted in named
+        if (counted or name in empty) and (task.assign.at is None or name in task.assign.at)
     )
     return CreditTask(turns, items), at
 
 
-def _credit_items(
-    scope: str, items: Sequence[ir.Item], left_out: set[str]
-) -> tuple[CreditItem, ...]:
+def _kept(scope: str, items: Sequence[ir.Item], left_out: set[str]) -> list[ir.Item]:
+    """The items of a turn that count; none where what is left has no weight."""
     kept = [item for item in items if f"{scope}.{item.name}" not in left_out]
-    if not any(item.weight > 0 for item in kept):
-        return ()
+    return kept if any(item.weight > 0 for item in kept) else []
+
+
+def _credit_items(items: Sequence[ir.Item], known: set[str]) -> tuple[CreditItem, ...]:
+    """The items as credit sees them; what does not count is waited for by none."""
     return tuple(
         CreditItem(
             id=item.name,
             weight=item.weight,
-            after=tuple(name for name in item.after if name not in left_out),
+            after=tuple(name for name in item.after if name in known),
             strict=item.strict,
             veto=item.veto,
             penalty=item.penalty,
         )
-        for item in kept
+        for item in items
     )

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cm2.decide import turn_facts
 from generated import CSV, JSONL, TOOLS, checks, hints, source, trajectory
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from interpreter import holds
 
+from cm2.decide import turn_facts
 from cm2dsl import ir
 from cm2dsl.checks import Scope
 from cm2dsl.compiler import compile_file

@@ -12,6 +12,7 @@ from cases import SHARED
 
 from cm2dsl import ir
 from cm2dsl.compiler import compile_file
+from cm2dsl.grammar import parser
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_a_template_is_an_item_with_its_parameters_filled_in(spec: Any) -> None:
     assert (two.kind, two.weight, two.after, two.strict) == ("at_end", 0.25, ("u.found",), True)
     assert one.ask == ("Is 3 in today? a {b}",)
     assert two.ask == ("Is first in flight_book? 1.5",)
-    assert one.passes == ("a {b}",)
+    assert one.passes == (("a {b}",),)
     assert two.expr == ir.And(
         of=(
             ir.Called(tool="flight_book"),
@@ -162,7 +163,8 @@ def test_settings_have_defaults_and_a_task_its_own(spec: Any) -> None:
     assert plain.judge == ir.JudgeProtocol(votes=1, view="turn")
     own = spec(
         "assign { level step scale std at u } "
-        f"task t {body.replace('ASSIGN', 'level turn at v, u')} task s {body.replace('ASSIGN', 'at all')}"
+        f"task t {body.replace('ASSIGN', 'level turn at v, u')}"
+        f"task s {body.replace('ASSIGN', 'at all')}"
     )
     assert own.tasks[0].assign == ir.Assign(level="turn", at=("u", "v"), scale="std")
     assert own.tasks[1].assign == ir.Assign(level="step", at=None, scale="std")
@@ -237,6 +239,22 @@ def test_every_item_says_where_it_was_written(spec: Any, tmp_path: Path) -> None
     assert compiled.tasks[0].place == ir.Place(file="spec.cm2", line=3, column=6)
 
 
+WORDS = [one.pattern.value for one in parser().terminals if one.pattern.type == "str"]
+
+
+@pytest.mark.parametrize("word", [word for word in WORDS if word.isidentifier()])
+def test_every_word_of_the_language_can_name_a_task_a_turn_an_item_and_a_template(
+    word: str, spec: Any
+) -> None:
+    text = """template NAME() never weight 0 { check called today }
+    task NAME { turn NAME { user "x"
+      item NAME weight 2 strict { check called * }
+      use NAME() as b after NAME, NAME.NAME
+    } item NAME after NAME.NAME { check called * } }
+    test "t" for NAME { trajectory "recordings.jsonl" expect dialogue.NAME fail }"""
+    assert items(spec(text.replace("NAME", word)))["b"].after == (f"{word}.{word}",)
+
+
 def test_words_of_the_language_are_names_where_no_such_word_can_stand(spec: Any) -> None:
     compiled = spec(
         """task task { turn turn { user "x"
@@ -245,7 +263,9 @@ def test_words_of_the_language_are_names_where_no_such_word_can_stand(spec: Any)
         never never veto { check called today }
         item pass { check called flight_search(origin == "a") or reply contains "b" }
         } }
-        test "t" for task { trajectory "recordings.jsonl" expect turn.pass pass judged turn.weight fail }
+        test "t" for task {
+          trajectory "recordings.jsonl" expect turn.pass pass judged turn.weight fail
+        }
         """
     )
     assert list(items(compiled)) == ["item", "weight", "never", "pass"]

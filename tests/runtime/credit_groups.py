@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from cm2.credit import CreditItem, CreditTask, CreditTurn, Verdicts
 from credit_oracle import Oracle, OracleItem, OracleRollout, Pair
 from hypothesis import strategies as st
+
+from cm2.credit import CreditItem, CreditTask, CreditTurn, Verdicts
 
 SIXTEENTHS = st.integers(0, 16).map(lambda n: Fraction(n, 16))
 

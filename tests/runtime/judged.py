@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 from cm2.judge import Answer, Answered, Prompt, Question
 from cm2.trajectory import Call, Step, Trajectory, Turn
-
 from cm2dsl import ir
 
 PLACE = ir.Place(file="airline.cm2", line=1, column=1)

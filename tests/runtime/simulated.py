@@ -14,7 +14,6 @@ from cm2.judge.view import Question
 from cm2.simulate import Answer, Simulator, World
 from cm2.trajectory import Call, Step, Trajectory, Turn
 from cm2.verdict import Decision, Verdict
-
 from cm2dsl import ir
 
 REPLAY = ir.Replay()

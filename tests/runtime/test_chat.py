@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from cm2.chat import ChatError, arguments, from_chat, read, to_chat
 from cm2.jsonl import parse
 from cm2.trajectory import Call, Step, Trajectory, Turn, segments
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 USER = {"role": "user", "content": "hi"}
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from cm2.cli import main
-from cm2.credit import assign
 from credit_groups import Group, groups
 from hypothesis import given, settings
+
+from cm2.cli import main
+from cm2.credit import assign
 
 ISSUE = (
     '{"task": {"turns": [{"name": "t0", "items": '

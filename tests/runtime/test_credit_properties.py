@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from credit_groups import Group, groups
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from cm2.credit import (
     CreditItem,
     CreditTask,
@@ -15,9 +19,6 @@ from cm2.credit import (
     flips,
     rewards,
 )
-from credit_groups import Group, groups
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 LEVELS = st.sampled_from(["trajectory", "turn", "step"])
 SCALES = st.sampled_from(["none", "std"])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from cm2.decide import dialogue_facts, run_check, turn_facts
 from cm2.trajectory import Call, Step, Trajectory, Turn, segments
 from cm2.verdict import Verdict
-
 from cm2dsl import ir
 from cm2dsl.checks import Facts, Scope
 

@@ -6,12 +6,13 @@ import itertools
 import unicodedata
 
 import pytest
-from cm2.judge import Answer, Failed, Judge, Prompt
-from cm2.trajectory import Step, Trajectory, Turn, segments
-from cm2.verdict import Decision, Evidence, Verdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judged import DIALOGUE, Scripted, item, question, spec, verdict
+
+from cm2.judge import Answer, Failed, Judge, Prompt
+from cm2.trajectory import Step, Trajectory, Turn, segments
+from cm2.verdict import Decision, Evidence, Verdict
 
 REPLY = ("t0.s1.reply", "MU5101 departs at 08:00")
 

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from cm2.judge import Judge, Prompt, Question
-from cm2.judge.hygiene import fence_for, neutralised, visible
-from cm2.judge.signature import signature
-from cm2.trajectory import Step, Trajectory, Turn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from jinja2.exceptions import SecurityError
 from judged import DIALOGUE, Scripted, item, question, spec, verdict
 
+from cm2.judge import Judge, Prompt, Question
+from cm2.judge.hygiene import fence_for, neutralised, visible
+from cm2.judge.signature import signature
+from cm2.trajectory import Step, Trajectory, Turn
 from cm2dsl import ir, prompts
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from cm2.judge.quote import normalised, occurs, verified
-from cm2.verdict import Evidence
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
+from cm2.judge.quote import normalised, occurs, verified
+from cm2.verdict import Evidence
 
 TEXT = "MU5101 departs at 08:00, costs €1,250.50 -- “non-refundable”.\nAnything else?"
 

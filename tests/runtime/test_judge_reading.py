@@ -6,15 +6,15 @@ import json
 from typing import Any
 
 import pytest
-from cm2.judge import MAX_NEW_TOKENS
-from cm2.judge.reading import OffSchemaError, Reading, read
-from cm2.trajectory import segments
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from judged import DIALOGUE, verdict
 from outlines_core.json_schema import build_regex_from_schema
 
+from cm2.judge import MAX_NEW_TOKENS
+from cm2.judge.reading import OffSchemaError, Reading, read
+from cm2.trajectory import segments
 from cm2dsl import prompts
 
 SCHEMA: dict[str, Any] = json.loads(prompts.files()[prompts.SCHEMA])

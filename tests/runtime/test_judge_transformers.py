@@ -15,14 +15,14 @@ from typing import Any
 import judge_models
 import pytest
 import torch
+from judged import DIALOGUE, item, question, spec
+from tokenizers import Tokenizer
+
 from cm2.judge import Answered, Failed, Judge, JudgeLoadError, Prompt, Question, load_judge
 from cm2.judge.reading import read
 from cm2.judge.transformers_engine import TransformersEngine, load_engine
 from cm2.trajectory import Step
 from cm2.verdict import Decision, Verdict
-from judged import DIALOGUE, item, question, spec
-from tokenizers import Tokenizer
-
 from cm2dsl import prompts
 
 SCHEMA = prompts.files()[prompts.SCHEMA]

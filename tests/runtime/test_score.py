@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+
 from cm2.bundle import Bundle, instances, load, open_spec
 from cm2.cli import main
 from cm2.judge.view import Question
 from cm2.score import ScoreError, find_instance, score, score_all
 from cm2.trajectory import Call, Step, Trajectory, Turn
 from cm2.verdict import Decision, Evidence, Verdict
-
 from cm2dsl.emit.bundle import BundleError
 
 TOOLS = ["search", "book", "pay"]

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from cm2.simulate import SimulationError, Simulator, ToolFailure
 from simulated import ACCOUNT, ask, python_world, text
 
+from cm2.simulate import SimulationError, Simulator, ToolFailure
 from cm2dsl import ir
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-from cm2.simulate.arguments import canonical, normalise
 from hypothesis import given
 from hypothesis import strategies as st
 from simulated import ACCOUNT, ask, recording, replay_world, text, without_effects
+
+from cm2.simulate.arguments import canonical, normalise
 
 A = {"account": "a"}
 PAY = {"account": "a", "amount": 30}

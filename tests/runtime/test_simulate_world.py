@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from cm2.simulate import SimulationError, Simulator
 from simulated import ACCOUNT, REPLAY, ask, python_world, recording, replay_world, text
 
+from cm2.simulate import SimulationError, Simulator
 from cm2dsl import ir
 
 BANK = """

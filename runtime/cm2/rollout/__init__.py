@@ -1,0 +1,1 @@
+"""A policy plays a scripted dialogue against simulated tools; every token it sampled is kept."""

@@ -1,0 +1,88 @@
+"""What a set of played rollouts shows, as records and as a table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cm2.chat import to_chat
+from cm2.rollout.dialogue import well_formed
+from cm2.score import verdict_records
+from cm2.table import table
+from cm2.train.stage import Played
+from cm2.verdict import Verdict
+
+
+def summarise(played: Sequence[Played]) -> dict[str, Any]:
+    """Means over the rollouts that are not masked.
+
+    `reward`; `tasks`: mean reward a task; `items`: for each `task.turn.item` the share that passed
+    (an item of a turn that was not reached did not); `well_formed`: the share that ended every turn
+    with a reply; `stops`: how often each reason ended a dialogue; `masked`: how many were left out.
+    """
+    kept = [one for one in played if not one.masked]
+    tasks: dict[str, list[float]] = defaultdict(list)
+    items: dict[str, list[bool]] = defaultdict(list)
+    stops: dict[str, int] = defaultdict(int)
+    for one in kept:
+        task = one.scored.instance.task.name
+        tasks[task].append(one.scored.reward or 0.0)
+        for name, decision in one.scored.decisions.items():
+            items[f"{task}.{name}"].append(decision.verdict is Verdict.PASS)
+        stops[one.rollout.stop] += 1
+    return {
+        "reward": _mean([one.scored.reward or 0.0 for one in kept]),
+        "well_formed": _mean([well_formed(one.rollout) for one in kept]),
+        "tasks": {name: _mean(values) for name, values in sorted(tasks.items())},
+        "items": {name: _mean(values) for name, values in sorted(items.items())},
+        "stops": dict(sorted(stops.items())),
+        "rollouts": len(played),
+        "masked": len(played) - len(kept),
+    }
+
+
+def record(played: Played, phase: str, step: int) -> dict[str, Any]:
+    """One rollout as a line of rollouts.jsonl: an OpenAI chat dialogue with what was made of it.
+
+    `cm2 score` reads these lines.
+    """
+    rollout, scored = played.rollout, played.scored
+    return {
+        **to_chat(rollout.trajectory),
+        "phase": phase,
+        "step": step,
+        "stop": rollout.stop,
+        **({"fault": rollout.fault} if rollout.fault is not None else {}),
+        "reward": scored.reward,
+        "turn_rewards": scored.turn_rewards,
+        "items": verdict_records(scored),
+    }
+
+
+def comparison(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """A table of two summaries: the whole, the tasks, and the items of each task."""
+    rows = [_row("reward", before["reward"], after["reward"])]
+    rows.append(_row("well-formed endings", before["well_formed"], after["well_formed"]))
+    for task in before["tasks"]:
+        rows.append(("", "", "", ""))
+        rows.append(_row(task, before["tasks"][task], after["tasks"].get(task)))
+        rows += [
+            _row("  " + name.removeprefix(f"{task}."), rate, after["items"].get(name))
+            for name, rate in before["items"].items()
+            if name.startswith(f"{task}.")
+        ]
+    return table(("", "before", "after", "change"), rows, right=(1, 2, 3))
+
+
+def _row(name: str, before: float | None, after: float | None) -> tuple[str, str, str, str]:
+    change = "" if before is None or after is None else f"{after - before:+.2f}"
+    return (name, _shown(before), _shown(after), change)
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 4) if values else None

@@ -1,0 +1,156 @@
+"""Facts about one rollout: how it goes on, why it stops, and which tokens are the policy's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from rollout_doubles import tiny_tokenizer, tool_call
+
+from cm2.rollout.batch import Request, Sampled, play_together
+from cm2.rollout.codec import Codec
+from cm2.rollout.dialogue import Episode, EpisodeError, Limits, Rollout, play, well_formed
+from cm2.simulate.backend import ToolFailure
+
+LOOK_UP = tool_call("lookup", booking="AB12")
+ROOMY = Limits(steps=3, step_tokens=80, tokens=2000)
+CODEC = Codec(tiny_tokenizer(), system="Be brief.")
+
+
+def rollout(
+    says: Sequence[str],
+    users: Sequence[str] = ("Cancel AB12",),
+    *,
+    limits: Limits = ROOMY,
+    goes_on: Callable[..., bool] = lambda trajectory: True,
+    ended: bool = True,
+) -> Rollout:
+    left = list(says)
+
+    async def call_tool(tool, arguments):
+        if tool == "broken":
+            raise ToolFailure("the booking system is down")
+        return '{"fare": "flex"}' if arguments is not None else '{"error": "no object"}'
+
+    def sample(requests: list[Request]) -> list[Sampled]:
+        [request] = requests
+        ids = CODEC.tokenizer(left.pop(0), add_special_tokens=False)["input_ids"]
+        ids = [*ids, *([CODEC.end] if ended else ids * 100)][: request.budget]
+        return [Sampled(ids, [-0.25] * len(ids))]
+
+    episode = Episode("e", "serve", "Be brief.", users, call_tool, goes_on)
+    [found] = asyncio.run(
+        play_together(
+            [lambda generate: play(episode, CODEC, generate, limits, np.random.default_rng(0))],
+            sample,
+        )
+    )
+    return found
+
+
+def test_a_dialogue_ends_when_every_turn_has_its_reply():
+    played = rollout([LOOK_UP, "It is flex.", "Bye."], ["Cancel AB12", "Thanks"])
+    assert played.stop == "done"
+    assert well_formed(played)
+    first, second = played.trajectory.turns
+    assert first.steps[0].calls[0].result == '{"fare": "flex"}'
+    assert [step.reply for step in (first.steps[1], second.steps[0])] == ["It is flex.", "Bye."]
+
+
+def test_every_token_is_the_templates_or_the_policys_and_knows_its_step():
+    played = rollout([LOOK_UP, "It is flex.", "Bye."], ["Cancel AB12", "Thanks"])
+    lengths = {len(played.completion), len(played.logprobs), len(played.mask), len(played.places)}
+    assert len(lengths) == 1
+    for place, mask, logprob in zip(played.places, played.mask, played.logprobs, strict=True):
+        assert (place is not None) == bool(mask) == (logprob == -0.25)
+    tokens = list(zip(played.completion, played.places, strict=True))
+    said = {
+        place: CODEC.text([token for token, at in tokens if at == place])
+        for place in [(0, 0), (0, 1), (1, 0)]
+    }
+    assert said == {(0, 0): LOOK_UP, (0, 1): "It is flex.", (1, 0): "Bye."}
+    whole = CODEC.tokenizer.decode([*played.prompt, *played.completion])
+    assert whole == (
+        f"<|user|>Cancel AB12<|assistant|>{LOOK_UP}<|end|>"
+        '<|tool|>{"fare": "flex"}<|assistant|>It is flex.<|end|>'
+        "<|user|>Thanks<|assistant|>Bye.<|end|>"
+    )
+
+
+def test_sampled_ids_are_kept_where_the_tokenizer_would_write_them_otherwise():
+    odd = [CODEC.tokenizer.convert_tokens_to_ids(char) for char in "done"]
+    assert CODEC.tokenizer("done", add_special_tokens=False)["input_ids"] != odd
+
+    async def call_tool(tool, arguments):
+        return "{}"
+
+    seen: list[list[int]] = []
+
+    def sample(requests):
+        seen.append(list(requests[0].ids))
+        return [Sampled([*odd, CODEC.end], [0.0] * 5)]
+
+    episode = Episode("e", "serve", "", ["Hi", "Again"], call_tool, lambda trajectory: True)
+    asyncio.run(
+        play_together(
+            [lambda g: play(episode, CODEC, g, Limits(), np.random.default_rng(0))], sample
+        )
+    )
+    start = len(seen[0])
+    assert seen[1][start : start + 5] == [*odd, CODEC.end]
+
+
+def test_a_strict_item_that_does_not_hold_ends_the_dialogue():
+    played = rollout(["No."], ["Cancel AB12", "Thanks"], goes_on=lambda trajectory: False)
+    assert played.stop == "strict"
+    assert len(played.trajectory.turns) == 1
+    assert well_formed(played)
+
+
+def test_a_malformed_call_gets_an_error_and_the_dialogue_goes_on():
+    played = rollout(['<tool_call>\n{"name": lookup}\n</tool_call>', "Sorry."])
+    assert played.stop == "done"
+    first = played.trajectory.turns[0].steps[0]
+    assert first.malformed is not None
+    assert first.reply == ""
+    assert '{"error":"the call is not' in CODEC.tokenizer.decode(played.completion)
+
+
+def test_a_turn_that_only_calls_tools_stops_at_the_step_limit():
+    played = rollout([LOOK_UP] * 3)
+    assert played.stop == "max_steps"
+    assert len(played.trajectory.turns[0].steps) == 3
+    assert not well_formed(played)
+
+
+def test_a_message_that_does_not_end_stops_the_dialogue():
+    played = rollout(
+        ["on and on "], limits=Limits(steps=3, step_tokens=20, tokens=500), ended=False
+    )
+    assert played.stop == "max_step_tokens"
+    assert sum(played.mask) == 20
+    assert not well_formed(played)
+
+
+def test_a_dialogue_that_outgrows_its_tokens_stops():
+    limits = Limits(steps=9, step_tokens=80, tokens=100)
+    played = rollout([LOOK_UP] * 9, limits=limits)
+    assert played.stop == "max_tokens"
+    assert not well_formed(played)
+
+
+def test_an_opening_that_leaves_no_room_is_an_error():
+    with pytest.raises(EpisodeError, match="the opening of `serve` has"):
+        rollout(["x"], limits=Limits(steps=3, step_tokens=20, tokens=5))
+
+
+def test_a_broken_tool_is_a_fault_and_no_fact_of_the_dialogue():
+    played = rollout([tool_call("broken"), "never said"])
+    assert played.stop == "tool_failure"
+    assert played.fault == "the booking system is down"
+
+
+def test_a_reply_of_nothing_is_not_well_formed():
+    assert not well_formed(rollout([""]))

@@ -1,0 +1,176 @@
+"""The advantages that TRL's loss gets, (B, T), against numbers worked out by hand.
+
+The checklist (weights normalised within the turn):
+turn find: looks_up 1/2 strict, says 1/2 after looks_up;  turn act: cancels 3/4, confirms 1/4.
+
+| rollout | find | act | R |
+|---|---|---|---|
+| 0 looks up, says it; cancels, says done | 1 | 1 | 1 |
+| 1 looks up, does not say it; only says done | 1/2 | 1/4 | 3/8 |
+| 2 does not look up: the dialogue ends | 0 | not reached: 0 | 0 |
+| 3 looks up, says it; a malformed call, then sorry | 1 | 0 | 1/2 |
+
+trajectory: mean R = 15/32.  turn: means 5/8 and 5/16.
+step: b = looks_up 3/4, says 1/2, cancels 1/4, confirms 1/2.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import Dataset
+from rollout_doubles import desk, tiny_tokenizer, tool_call
+
+from cm2.bundle import Bundle, instances
+from cm2.rollout.batch import Request, Sampled
+from cm2.rollout.codec import Codec
+from cm2.rollout.dialogue import Limits
+from cm2.train.config import Config, Credit, Tiny
+from cm2.train.stage import Stage, group_credit
+from cm2.train.tiny import build_model
+from cm2.train.trainer import ChecklistTrainer, grpo_arguments
+
+LOOK_UP = tool_call("lookup", booking="AB12")
+SCRIPTS = [
+    [LOOK_UP, "AB12 is there", tool_call("cancel", booking="AB12"), "done"],
+    [LOOK_UP, "it is there", "done"],
+    ["no"],
+    [LOOK_UP, "AB12", '<tool_call>\n{"name": cancel}\n</tool_call>', "sorry"],
+]
+BY_HAND: dict[str, list[dict[tuple[int, int], float]]] = {
+    "trajectory": [
+        dict.fromkeys([(0, 0), (0, 1), (1, 0), (1, 1)], 17 / 32),
+        dict.fromkeys([(0, 0), (0, 1), (1, 0)], -3 / 32),
+        {(0, 0): -15 / 32},
+        dict.fromkeys([(0, 0), (0, 1), (1, 0), (1, 1)], 1 / 32),
+    ],
+    "turn": [
+        {(0, 0): 3 / 8, (0, 1): 3 / 8, (1, 0): 11 / 16, (1, 1): 11 / 16},
+        {(0, 0): -1 / 8, (0, 1): -1 / 8, (1, 0): -1 / 16},
+        {(0, 0): -5 / 8},
+        {(0, 0): 3 / 8, (0, 1): 3 / 8, (1, 0): -5 / 16, (1, 1): -5 / 16},
+    ],
+    "step": [
+        {(0, 0): 1 / 4, (0, 1): 1 / 2, (1, 0): 11 / 16, (1, 1): 1 / 2},
+        {(0, 0): 1 / 4, (0, 1): -1 / 2, (1, 0): -1 / 16},
+        {(0, 0): -3 / 4},
+        {(0, 0): 1 / 4, (0, 1): 1 / 2, (1, 0): -5 / 16, (1, 1): -5 / 16},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory) -> Bundle:
+    return desk(tmp_path_factory.mktemp("desk"))
+
+
+class Script:
+    """A sampler for which rollout i says `scripts[i]`, message by message."""
+
+    def __init__(self, codec: Codec, scripts: Sequence[Sequence[str]]) -> None:
+        self._codec = codec
+        self._left = [list(script) for script in scripts]
+
+    def __call__(self, requests: list[Request]) -> list[Sampled]:
+        answers = []
+        for request in requests:
+            rollout = request.noise.bit_generator.seed_seq.entropy[-1]
+            text = self._left[rollout].pop(0)
+            ids = self._codec.tokenizer(text, add_special_tokens=False)["input_ids"]
+            answers.append(Sampled([*ids, self._codec.end], [-1.0] * (len(ids) + 1)))
+        return answers
+
+
+def trained_batch(
+    bundle: Bundle, folder: Path, scripts: Sequence[Sequence[str]], level: Any
+) -> tuple[dict[str, Any], list[Any], ChecklistTrainer]:
+    """What the overridden method returns for one group, its rollouts, and the trainer."""
+    codec = Codec(tiny_tokenizer(), system=bundle.spec.system)
+    stage = Stage(bundle, codec, Limits(steps=3, step_tokens=64, tokens=1024), [])
+    instance = instances(bundle.spec)[0]
+    played: list[Any] = []
+
+    def rollouts(prompts: list[str], trainer: Any) -> dict[str, Any]:
+        found = stage.play([instance] * len(prompts), Script(codec, scripts), (0,))
+        played.extend(found)
+        return {
+            "prompt_ids": [one.rollout.prompt for one in found],
+            "completion_ids": [one.rollout.completion for one in found],
+            "logprobs": [one.rollout.logprobs for one in found],
+            "env_mask": [[0 if one.masked else b for b in one.rollout.mask] for one in found],
+            "played": found,
+        }
+
+    config = Config(group=4, groups=1, micro_batch=4, credit=Credit(level=level))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer = ChecklistTrainer(
+            model=build_model(codec.tokenizer, Tiny(hidden=16), positions=512, seed=0),
+            processing_class=codec.tokenizer,
+            args=grpo_arguments(config, folder),
+            train_dataset=Dataset.from_dict({"prompt": [instance.id]}),
+            rollout_func=rollouts,
+            assign=lambda group: group_credit(group, config.credit),
+        )
+    trainer.model.train()
+    out = trainer._generate_and_score_completions([{"prompt": instance.id} for _ in range(4)])
+    return out, played, trainer
+
+
+@pytest.mark.parametrize("level", ["trajectory", "turn", "step"])
+def test_every_sampled_token_has_the_advantage_of_its_step(bundle, tmp_path, level):
+    out, played, trainer = trained_batch(bundle, tmp_path, SCRIPTS, level)
+    assert out["advantages"].shape == out["completion_ids"].shape
+    for row, one in enumerate(played):
+        by_hand = BY_HAND[level][row]
+        assert {place for place in one.rollout.places if place} == set(by_hand)
+        for column, place in enumerate(one.rollout.places):
+            expected = by_hand[place] if place else 0.0
+            assert out["advantages"][row, column].item() == pytest.approx(expected, abs=1e-6)
+        padding = out["advantages"][row, len(one.rollout.places) :]
+        assert not padding.any()
+    trainer.current_gradient_accumulation_steps = 1  # as Trainer sets it when training starts
+    assert trainer.compute_loss(trainer.model, out).isfinite()
+
+
+def test_the_levels_differ_in_the_advantages_alone(bundle, tmp_path):
+    outs = [
+        trained_batch(bundle, tmp_path, SCRIPTS, level)[0]
+        for level in ("trajectory", "turn", "step")
+    ]
+    for key in set(outs[0]) - {"advantages"}:
+        assert all((out[key] == outs[0][key]).all() for out in outs), key
+    assert not (outs[0]["advantages"] == outs[1]["advantages"]).all()
+    assert not (outs[1]["advantages"] == outs[2]["advantages"]).all()
+
+
+def test_tool_results_and_user_turns_are_out_of_the_loss(bundle, tmp_path):
+    out, played, _ = trained_batch(bundle, tmp_path, SCRIPTS, "trajectory")
+    codec = Codec(tiny_tokenizer())
+    row = played[0].rollout
+    learned = [
+        i for i, bit in zip(row.completion, out["tool_mask"][0].tolist(), strict=False) if bit
+    ]
+    text = codec.tokenizer.decode(learned)
+    assert "fare" not in text
+    assert "Cancel it." not in text
+    assert text.count("<|end|>") == 4
+
+
+def test_a_broken_tool_masks_its_rollout_and_leaves_the_others_as_if_it_were_not_there(
+    bundle, tmp_path
+):
+    broken = [*SCRIPTS[:3], [tool_call("lookup", booking="BROKEN")]]
+    out, played, _ = trained_batch(bundle, tmp_path, broken, "trajectory")
+    assert played[3].rollout.stop == "tool_failure"
+    assert played[3].scored.reward is None
+    assert not out["advantages"][3].any()
+    length = len(played[3].rollout.completion)
+    assert not out["tool_mask"][3, :length].any()
+    mean = (1 + 3 / 8 + 0) / 3
+    for row, worth in enumerate([1, 3 / 8, 0]):
+        assert out["advantages"][row, 0].item() == pytest.approx(worth - mean, abs=1e-6)
