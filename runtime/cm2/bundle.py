@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ class Bundle:
     checks: Mapping[str, Check]
     prompts: Mapping[str, str]
     _folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Instance]:
+        """Every instance of the spec, by id."""
+        return {instance.id: instance for instance in instances(self.spec)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from cm2 import credit
-from cm2.bundle import Bundle, Instance, instances
+from cm2.bundle import Bundle, Instance
 from cm2.checklist import DIALOGUE, CreditItem, CreditTask, CreditTurn
 from cm2.decide import dialogue_facts, run_check, turn_facts
 from cm2.judge.view import Question
@@ -58,7 +58,7 @@ class Scored:
 
 def find_instance(bundle: Bundle, task: str) -> Instance:
     """The instance that a trajectory's `task` names. Raises ScoreError."""
-    known = {instance.id: instance for instance in instances(bundle.spec)}
+    known = bundle.by_id
     if task in known:
         return known[task]
     if not task and len(known) == 1:
