@@ -64,7 +64,7 @@ class Config:
 
 
 DEMONSTRATION = Config(
-    steps=110,
+    steps=120,
     group=8,
     groups=16,
     learning_rate=8e-4,

@@ -73,7 +73,7 @@ def grpo_arguments(config: Config, out: Path) -> GRPOConfig:
     """TRL's arguments for a run. Advantages and rollouts are ours, so what is left is the update.
 
     `group * groups` rollouts make one update; `loss_type="dapo"` weighs every sampled token the
-    same, `beta=0` keeps no reference model, and after its warm-up the learning rate stays as it is.
+    same, `beta=0` keeps no reference model, and the learning rate goes down in the last third.
     """
     cuda = torch.cuda.is_available()
     processes = PartialState().num_processes
@@ -85,8 +85,9 @@ def grpo_arguments(config: Config, out: Path) -> GRPOConfig:
         per_device_train_batch_size=config.micro_batch,
         gradient_accumulation_steps=config.group * config.groups // config.micro_batch // processes,
         learning_rate=config.learning_rate,
-        lr_scheduler_type="constant_with_warmup",
-        warmup_steps=min(5, config.steps),
+        lr_scheduler_type="warmup_stable_decay",
+        lr_scheduler_kwargs={"num_decay_steps": config.steps // 3},
+        warmup_steps=min(5, config.steps // 3),
         max_completion_length=config.limits.tokens,
         temperature=1.0,
         beta=0.0,
