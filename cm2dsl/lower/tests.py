@@ -109,7 +109,9 @@ def _expectation(
 ) -> ir.ItemExpectation | None:
     ref = part.item
     if ref.turn is None:
-        help = f"write `{task.turns[0].name if task.turns else DIALOGUE}.{ref.item.text}`"
+        scopes = [*(turn.name for turn in task.turns), DIALOGUE]
+        homes = [scope for scope in scopes if _find(f"{scope}.{ref.text}", task) is not None]
+        help = f"write `{(homes or scopes)[0]}.{ref.text}`"
         log.error("E109", f"`{ref.text}` does not name its turn", ref.span, help)
         return None
     if _find(ref.text, task) is None:
