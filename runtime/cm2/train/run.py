@@ -130,10 +130,16 @@ def starting_policy(
     cold = folder.path / "cold"
     if config.tiny is None:
         assert config.model is not None
+        if not (Path(config.model) / "config.json").is_file():
+            raise RunError(
+                f"`{config.model}` has no config.json; "
+                "give the directory of a model saved by transformers"
+            )
         try:
             return load_policy(config.model, bundle)
         except (OSError, ValueError) as error:
-            raise RunError(f"`{config.model}` cannot be loaded as a policy: {error}") from error
+            reason = " ".join(str(error).split())
+            raise RunError(f"`{config.model}` cannot be loaded as a policy: {reason}") from error
     if not cold.exists():
         seen = [recording for recording in recordings if recording.task in training]
         if not seen:
