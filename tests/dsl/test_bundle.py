@@ -97,7 +97,7 @@ def test_a_file_that_was_added_is_named(bundle: Path) -> None:
 def test_compiled_python_beside_reward_py_is_no_addition(bundle: Path) -> None:
     (bundle / "__pycache__").mkdir()
     (bundle / "__pycache__" / "reward.pyc").write_bytes(b"")
-    read_bundle(bundle)
+    assert "reward.py" in read_bundle(bundle)
 
 
 def test_a_bundle_of_another_format_is_not_read(bundle: Path) -> None:
