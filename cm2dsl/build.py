@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from dataclasses import replace
 from typing import Any
 
 from lark import Token, Transformer, v_args
@@ -70,6 +71,9 @@ class Builder(Transformer[Token, Any]):
 
     def tools(self, meta: Meta, children: list[Any]) -> nodes.FileStatement:
         return nodes.FileStatement("tools", children[0], self._span(meta))
+
+    def user_tools(self, meta: Meta, children: list[Any]) -> nodes.FileStatement:
+        return nodes.FileStatement("user tools", children[0], self._span(meta))
 
     def system(self, meta: Meta, children: list[Any]) -> nodes.FileStatement:
         return nodes.FileStatement("system", children[0], self._span(meta))
@@ -145,6 +149,9 @@ class Builder(Transformer[Token, Any]):
     def reference(self, meta: Meta, children: list[Any]) -> nodes.RecordingFile:
         return nodes.RecordingFile(children[0], self._span(meta))
 
+    def simulated(self, meta: Meta, children: list[Any]) -> nodes.Simulated:
+        return nodes.Simulated(children[0], self._span(meta))
+
     def turn(self, meta: Meta, children: list[Any]) -> nodes.Turn:
         return nodes.Turn(self._name(children[0]), tuple(children[1:]), self._span(meta))
 
@@ -201,16 +208,22 @@ class Builder(Transformer[Token, Any]):
         return nodes.Negate(children[0], self._span(meta))
 
     def called(self, meta: Meta, children: list[Any]) -> nodes.Expr:
-        return nodes.Called(children[0], children[1], self._span(meta))
+        user, word, pattern, count = children
+        return nodes.Called(user is not None, str(word), pattern, count, self._span(meta))
 
     def before(self, meta: Meta, children: list[Any]) -> nodes.Expr:
-        return nodes.Before(children[0], children[1], self._span(meta))
+        user, _, first, second = children
+        return nodes.Before(user is not None, first, second, self._span(meta))
 
     def result(self, meta: Meta, children: list[Any]) -> nodes.Expr:
-        return nodes.ResultHas(children[0], children[1], self._span(meta))
+        user, pattern, has = children
+        return nodes.ResultHas(user is not None, pattern, has, self._span(meta))
+
+    def replied(self, meta: Meta, children: list[Any]) -> nodes.Expr:
+        return nodes.Replied(self._span(meta))
 
     def reply_contains(self, meta: Meta, children: list[Any]) -> nodes.Expr:
-        return nodes.ReplyContains(children[0], self._span(meta))
+        return nodes.ReplyContains(children[0], children[1], self._span(meta))
 
     def reply_matches(self, meta: Meta, children: list[Token]) -> nodes.Expr:
         return nodes.ReplyMatches(self._regex(children[0]), self._span(meta))
@@ -219,15 +232,25 @@ class Builder(Transformer[Token, Any]):
         return nodes.ReplyMentions(children[0], children[1], self._span(meta))
 
     def pattern(self, meta: Meta, children: list[Any]) -> nodes.Pattern:
-        tool, *where = children
-        constraints = tuple(each for each in where if each is not None)
-        return nodes.Pattern(tool, constraints, self._span(meta))
+        first: nodes.Pattern = children[0]
+        but = _of(children[1:], nodes.Pattern)
+        return replace(first, but=but, span=self._span(meta))
 
-    def tool(self, meta: Meta, children: list[Any]) -> nodes.Name | nodes.String | None:
-        child = children[0]
-        if isinstance(child, nodes.String):
-            return child
-        return None if child.type == "STAR" else self._name(child)
+    def calls(self, meta: Meta, children: list[Any]) -> nodes.Pattern:
+        tool, *inside = children
+        where = _of(inside, nodes.Constraint)
+        exact = any(isinstance(each, Token) for each in inside)
+        return nodes.Pattern(tool, where, exact, (), self._span(meta))
+
+    def tool(
+        self, meta: Meta, children: list[Any]
+    ) -> nodes.Name | nodes.String | nodes.AnyEffect | None:
+        first, *rest = children
+        if isinstance(first, nodes.String):
+            return first
+        if first.type == "ANY":
+            return nodes.AnyEffect(self._name(rest[0]), self._span(meta))
+        return None if first.type == "STAR" else self._name(first)
 
     def count(self, meta: Meta, children: list[Token]) -> nodes.Count:
         return nodes.Count(str(children[0]), self._number(children[1]))

@@ -1,7 +1,8 @@
 """OpenAI chat JSONL in and out: one dialogue a line (docs/trajectories.md has the format).
 
-What is written reads back equal. Four keys are ours, for what OpenAI's format cannot say:
-`malformed` and `verbatim` on an assistant message, `malformed` and `raw` on a call.
+What is written reads back equal. Five keys are ours, for what OpenAI's format cannot say:
+`malformed` and `verbatim` on an assistant message, `malformed` and `raw` on a call, `error` on a
+result. A user message may have `tool_calls` too, where the user has tools.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def from_chat(value: Any, *, file: str, line: int) -> Trajectory:
     return Trajectory(
         id=place.string(value, "id", default=str(line)),
         task=place.string(value, "task"),
-        turns=tuple(Turn(turn.user, tuple(turn.steps)) for turn in turns),
+        turns=tuple(Turn(turn.user, tuple(turn.steps), tuple(turn.acts)) for turn in turns),
         system="\n\n".join(dialogue.system),
         opening=tuple(opening.steps),
         extra={key: value[key] for key in value if key not in _OWN},
@@ -71,6 +72,10 @@ def to_chat(trajectory: Trajectory) -> dict[str, Any]:
     for step in trajectory.opening:
         messages += _step_messages(step)
     for turn in trajectory.turns:
+        if turn.acts:
+            entries = [_call_entry(call) for call in turn.acts]
+            messages.append({"role": "user", "content": "", "tool_calls": entries})
+            messages += _results(turn.acts)
         messages.append({"role": "user", "content": turn.user})
         for step in turn.steps:
             messages += _step_messages(step)
@@ -93,8 +98,12 @@ def arguments(text: str) -> dict[str, Any] | None:
 
 @dataclass(slots=True)
 class _OpenTurn:
+    """`acting`: the user has called tools and not spoken since."""
+
     user: str
-    steps: list[Step]
+    steps: list[Step] = field(default_factory=list)
+    acts: list[Call] = field(default_factory=list)
+    acting: bool = False
 
 
 class _Dialogue:
@@ -102,7 +111,7 @@ class _Dialogue:
 
     def __init__(self) -> None:
         self.system: list[str] = []
-        self.turns = [_OpenTurn("", [])]
+        self.turns = [_OpenTurn("")]
 
     def add(self, message: Any, place: Place) -> None:
         if not isinstance(message, dict):
@@ -111,7 +120,7 @@ class _Dialogue:
             case "system" | "developer":
                 self.system.append(place.content(message))
             case "user":
-                self.turns.append(_OpenTurn(place.content(message), []))
+                self._add_user(message, place)
             case "assistant":
                 self.turns[-1].steps.append(_read_step(message, place))
             case "tool" | "function":
@@ -119,11 +128,23 @@ class _Dialogue:
             case role:
                 raise place.wrong("role", role, _ROLES)
 
+    def _add_user(self, message: Mapping[str, Any], place: Place) -> None:
+        """A user message opens a turn, unless the user is still acting in the last one."""
+        calls = _read_calls(message, place)
+        text = place.content(message, needed=not calls)
+        if not (self.turns[-1].acting and not self.turns[-1].steps):
+            self.turns.append(_OpenTurn(""))
+        turn = self.turns[-1]
+        turn.user = "\n".join(part for part in (turn.user, text) if part)
+        turn.acts += calls
+        turn.acting = bool(calls)
+
     def _add_result(self, message: Mapping[str, Any], place: Place) -> None:
         result = place.content(message)
         wanted, tool = place.string(message, "tool_call_id"), place.string(message, "name")
-        steps = self.turns[-1].steps
-        calls = list(steps[-1].calls) if steps else []
+        turn = self.turns[-1]
+        steps = turn.steps
+        calls = list(steps[-1].calls) if steps else list(turn.acts)
         found = _waiting(calls, wanted, tool)
         if found is None:
             whose = f" for `{wanted or tool}`" if wanted or tool else ""
@@ -132,8 +153,19 @@ class _Dialogue:
             if open_calls:
                 help = f"the calls that wait are {', '.join(open_calls)}"
             raise place.error(f"no call waits for this result{whose}", help)
-        calls[found] = replace(calls[found], result=result)
-        steps[-1] = replace(steps[-1], calls=tuple(calls))
+        calls[found] = replace(calls[found], result=result, failed=_flagged(message, place))
+        if steps:
+            steps[-1] = replace(steps[-1], calls=tuple(calls))
+        else:
+            turn.acts = calls
+
+
+def _flagged(message: Mapping[str, Any], place: Place) -> bool | None:
+    """What `error` on a result says: true, false, or text that says what went wrong."""
+    error = message.get("error")
+    if not (error is None or isinstance(error, bool | str)):
+        raise place.wrong("error", error, "true, false or the text of the error")
+    return bool(error) if error is not None else None
 
 
 def _waiting(calls: Sequence[Call], wanted: str, tool: str) -> int | None:
@@ -233,17 +265,24 @@ def _step_messages(step: Step) -> list[dict[str, Any]]:
         message["malformed"] = step.malformed
     if _split(step.reply)[1] != step.reply:
         message["verbatim"] = True
+    return [message, *_results(step.calls)]
+
+
+def _results(calls: Sequence[Call]) -> list[dict[str, Any]]:
+    """The results of some calls, in their order."""
     results = []
-    waiting = [replace(call, result=None) for call in step.calls]
-    for i, call in enumerate(step.calls):
+    waiting = [replace(call, result=None) for call in calls]
+    for i, call in enumerate(calls):
         if call.result is None:
             continue
         if _waiting(waiting, call.id, call.tool) != i:
             raise ValueError(f"two calls of one step have the id `{call.id}`; give each its own")
         waiting[i] = call
         key = {"tool_call_id": call.id} if call.id else {}
-        results.append({"role": "tool", **key, "name": call.tool, "content": call.result})
-    return [message, *results]
+        error = {"error": call.failed} if call.failed is not None else {}
+        content = {"name": call.tool, "content": call.result}
+        results.append({"role": "tool", **key, **content, **error})
+    return results
 
 
 def _call_entry(call: Call) -> dict[str, Any]:

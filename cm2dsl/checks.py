@@ -1,25 +1,30 @@
 """The words that a bundle's reward.py is written in.
 
-A check is a function of a `Scope` (the calls and replies of a turn, or of the whole dialogue, up to
-a step) and of the task's row. Values are compared as JSON: numbers by value, `true` is not 1, text
-exactly. Text is looked for in replies after NFKC, case folding and folding of white space.
+A check is a function of a `Scope` (scope.py: the calls and replies of a turn, or of the whole
+dialogue) and of the task's row. It says at which steps it is true: bit s of the integer that it
+returns is its value after step s, so `&`, `|` and `~` are and, or and not. Values are compared as
+JSON: numbers by value, `true` is not 1, text exactly. Text is looked for in replies after NFKC,
+case folding and folding of white space.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 Json = Any
-Condition = Callable[[Json], bool]
+Paths = Mapping[str | int | None, "Paths"]
+"""Paths as a tree: a key, an index or `each` leads on; nothing more is where any value may stand."""
 
 each = None
 """In a path: every element of a list."""
+
+NOTHING: Any = object()
+"""What stands where a path leads nowhere: equal to no JSON value."""
 
 # --- values -----------------------------------------------------------------------------------
 
@@ -39,6 +44,37 @@ def at(value: Json, *path: str | int | None) -> Iterator[Json]:
             yield from at(value[step], *rest)
     elif isinstance(value, list) and step < len(value):
         yield from at(value[step], *rest)
+
+
+def get(value: Json, *path: str | int) -> Json:
+    """The value at `path` (keys and indices); NOTHING where it leads nowhere."""
+    for step in path:
+        if isinstance(step, str):
+            if not isinstance(value, Mapping) or step not in value:
+                return NOTHING
+        elif not isinstance(value, list) or step >= len(value):
+            return NOTHING
+        value = value[step]
+    return value
+
+
+def only(value: Json, paths: Paths) -> bool:
+    """Whether every part of the value lies on one of the paths, or beyond the end of one."""
+    if not paths:
+        return True
+    if isinstance(value, Mapping):
+        return all(key in paths and only(value[key], paths[key]) for key in value)
+    if isinstance(value, list):
+        return all(
+            any(only(element, paths[step]) for step in (index, each) if step in paths)
+            for index, element in enumerate(value)
+        )
+    return True
+
+
+def no_more(arguments: Mapping[str, Json], paths: Paths) -> bool:
+    """Whether a call has no argument, at any depth, that is on none of the paths."""
+    return all(key in paths and only(arguments[key], paths[key]) for key in arguments)
 
 
 def is_number(value: Json) -> bool:
@@ -153,167 +189,62 @@ NUMERAL = re.compile(r"(?<![A-Za-z_.\d])[-−]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(
 HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if code != ord("，")}
 
 
-def fold(text: str) -> str:
-    """Text as it is compared in replies."""
+def fold(text: str, ignoring: str = "") -> str:
+    """Text as it is compared in replies, without the characters to ignore."""
+    if ignoring:
+        text = text.translate(dict.fromkeys(map(ord, ignoring)))
+    if text.isascii():
+        return " ".join(text.lower().split())
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def mentions(text: str, value: Json) -> bool:
-    """Whether a reply says a value: text as it stands, a number in any of its written forms.
+fold_value = lru_cache(maxsize=4096)(fold)
+"""`fold` for what a spec looks for, which is the same in every dialogue."""
 
-    `1,200.50` says 1200.5; `MU5101` does not say 5101. A sign counts for negative values alone,
-    so `-120` says 120. Lists, objects, null and empty text are never said.
+
+def numbers(text: str) -> list[Decimal]:
+    """The numbers that a text says in figures; the sign may also be a dash.
+
+    `1,200.50` says 1200.5; `MU5101` does not say 5101.
     """
-    if isinstance(value, bool):
-        return ("true" if value else "false") in fold(text)
-    if is_number(value):
-        numerals = NUMERAL.findall(text.translate(HALF_WIDTH))
-        return any(_is_numeral(numeral, written(value)) for numeral in numerals)
-    return isinstance(value, str) and fold(value) != "" and fold(value) in fold(text)
-
-
-def _is_numeral(numeral: str, value: Decimal) -> bool:
-    number = Decimal(numeral.replace(",", "").replace("−", "-"))
-    return number == value or (value > 0 and -number == value)
-
-
-# --- scope ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CallFact:
-    """One call. `step` counts from 0 in the scope; `result` is JSON, or None where it is not."""
-
-    tool: str
-    arguments: Mapping[str, Json] | None
-    step: int
-    segment: str
-    result: Json = None
-    result_segment: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyFact:
-    text: str
-    step: int
-    segment: str
-
-
-@dataclass(frozen=True)
-class Facts:
-    """All calls and replies of a turn, or of a dialogue, in order."""
-
-    calls: tuple[CallFact, ...]
-    replies: tuple[ReplyFact, ...]
-    steps: int
-
-
-@dataclass
-class Scope:
-    """The facts up to and with step `last`. `evidence` names the segments that matched."""
-
-    facts: Facts
-    last: int
-    evidence: dict[str, None] = field(default_factory=dict)
-
-    @cached_property
-    def calls(self) -> list[CallFact]:
-        return [call for call in self.facts.calls if call.step <= self.last]
-
-    @cached_property
-    def replies(self) -> list[ReplyFact]:
-        return [reply for reply in self.facts.replies if reply.step <= self.last]
-
-    def _matching(self, tool: str | None, where: Condition | None) -> list[CallFact]:
-        return [
-            call
-            for call in self.calls
-            if (tool is None or call.tool == tool)
-            and (where is None or (call.arguments is not None and where(call.arguments)))
-        ]
-
-    def called(
-        self,
-        tool: str | None,
-        where: Condition | None = None,
-        at_least: int = 1,
-        at_most: int | None = None,
-    ) -> bool:
-        """Between `at_least` and `at_most` calls of the tool (of any, for None) match."""
-        found = self._matching(tool, where)
-        self.evidence |= dict.fromkeys(call.segment for call in found)
-        return at_least <= len(found) and (at_most is None or len(found) <= at_most)
-
-    def before(
-        self,
-        first: str | None,
-        where_first: Condition | None,
-        second: str | None,
-        where_second: Condition | None,
-    ) -> bool:
-        """`first` was called, and `second` was not called in that step or an earlier one."""
-        ones = self._matching(first, where_first)
-        others = self._matching(second, where_second)
-        self.evidence |= dict.fromkeys(call.segment for call in [*ones[:1], *others[:1]])
-        return bool(ones) and all(ones[0].step < other.step for other in others)
-
-    def result(self, tool: str | None, where: Condition | None, has: Condition) -> bool:
-        """Some JSON result of a matching call meets `has`."""
-        found = [
-            call
-            for call in self._matching(tool, where)
-            if call.result is not None and has(call.result)
-        ]
-        self.evidence |= dict.fromkeys(call.result_segment for call in found)
-        return bool(found)
-
-    def reply_contains(self, value: Json) -> bool:
-        """Some reply mentions the value."""
-        return self._said(lambda text: mentions(text, value))
-
-    def reply_matches(self, pattern: str) -> bool:
-        """The regular expression is found in some reply."""
-        return self._said(lambda text: re.search(pattern, text) is not None)
-
-    def reply_mentions(
-        self, tool: str | None, where: Condition | None, *path: str | int | None
-    ) -> bool:
-        """Some reply mentions a value at `path` in a matching call's result."""
-        for call in self._matching(tool, where):
-            for value in at(call.result, *path):
-                if self._said(lambda text, value=value: mentions(text, value)):  # type: ignore[misc]
-                    self.evidence[call.result_segment] = None
-                    return True
-        return False
-
-    def _said(self, test: Callable[[str], bool]) -> bool:
-        found = [reply.segment for reply in self.replies if test(reply.text)]
-        self.evidence |= dict.fromkeys(found)
-        return bool(found)
+    numerals = NUMERAL.findall(text if text.isascii() else text.translate(HALF_WIDTH))
+    return [Decimal(numeral.replace(",", "").replace("−", "-")) for numeral in numerals]
 
 
 # --- undecided (items that have a judge too) --------------------------------------------------
 
+Kleene = tuple[int, int]
+"""The steps after which something is true, and those after which it is false; a bit a step."""
 
-def if_said(said: bool) -> bool | None:
+
+def sure(steps: int) -> Kleene:
+    """What is true at these steps is false at all others."""
+    return steps, ~steps
+
+
+def if_said(steps: int) -> Kleene:
     """Words that are there decide; words that are not leave the question to the judge."""
-    return True if said else None
+    return steps, 0
 
 
-def all_of(*parts: bool | None) -> bool | None:
-    """Kleene's and: False wins, then undecided."""
-    if any(part is False for part in parts):
-        return False
-    return None if any(part is None for part in parts) else True
+def all_of(*parts: Kleene) -> Kleene:
+    """Kleene's and: true where all are true, false where one is."""
+    true, false = -1, 0
+    for part in parts:
+        true &= part[0]
+        false |= part[1]
+    return true, false
 
 
-def any_of(*parts: bool | None) -> bool | None:
-    """Kleene's or: True wins, then undecided."""
-    if any(part is True for part in parts):
-        return True
-    return None if any(part is None for part in parts) else False
+def any_of(*parts: Kleene) -> Kleene:
+    """Kleene's or: true where one is true, false where all are."""
+    true, false = 0, -1
+    for part in parts:
+        true |= part[0]
+        false &= part[1]
+    return true, false
 
 
-def negation(part: bool | None) -> bool | None:
+def negation(part: Kleene) -> Kleene:
     """Kleene's not."""
-    return None if part is None else not part
+    return part[1], part[0]

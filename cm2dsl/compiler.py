@@ -14,7 +14,7 @@ from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import CompileError, Diagnostic, Log
 from cm2dsl.files import Files, decode
 from cm2dsl.grammar import grammar_text
-from cm2dsl.lower.env import Env, constant_text, read_text
+from cm2dsl.lower.env import Env, Tools, constant_text, read_text
 from cm2dsl.lower.order import DIALOGUE
 from cm2dsl.lower.settings import read_judge, read_simulate, report_unknown_turns
 from cm2dsl.lower.tasks import Context, lower_task
@@ -84,12 +84,15 @@ def _lower(
     log: Log,
 ) -> ir.Spec | None:
     faults = len(log.diagnostics)
-    tools = _tools(file, files, log)
+    tools = _tools(file, "tools", files, log)
+    user_tools = _tools(file, "user tools", files, log)
     all_tools = len(log.diagnostics) == faults
     simulate = _single(file, nodes.Simulate, log)
     assign = _single(file, nodes.Assign, log)
-    by_name = {tool.name: tool for tool in tools}
-    context = Context(files, log, by_name, all_tools, templates, assign)
+    known = Tools(
+        {tool.name: tool for tool in tools}, {tool.name: tool for tool in user_tools}, all_tools
+    )
+    context = Context(files, log, known, templates, assign)
     tasks: dict[str, ir.Task] = {}
     seen: dict[str, nodes.Task] = {}
     for task in _all(file, nodes.Task):
@@ -115,13 +118,14 @@ def _lower(
     system = _system(file, files, log)
     if domain is None or log.diagnostics:
         return None
-    title = constant_text(read_text(domain.title, Env(log, {}))) if domain.title else ""
+    title = constant_text(read_text(domain.title, Env(log, Tools()))) if domain.title else ""
     return ir.Spec(
         edition=1,
         domain=domain.name.text,
         title=title or "",
         system=system,
         tools=tuple(tools),
+        user_tools=tuple(user_tools),
         judge=judge,
         simulate=backends,
         tasks=tuple(tasks.values()),
@@ -154,9 +158,9 @@ def _statements(file: nodes.File, word: str) -> list[nodes.FileStatement]:
     return [each for each in _all(file, nodes.FileStatement) if each.word == word]
 
 
-def _tools(file: nodes.File, files: Files, log: Log) -> list[ir.Tool]:
+def _tools(file: nodes.File, word: str, files: Files, log: Log) -> list[ir.Tool]:
     tools: list[ir.Tool] = []
-    for statement in _statements(file, "tools"):
+    for statement in _statements(file, word):
         opened = files.open(statement.file)
         for tool in read_tools(opened[1], log) if opened is not None else ():
             if any(tool.name == other.name for other in tools):

@@ -61,7 +61,7 @@ class Filled(Node):
 
 
 class Many(Node):
-    """A list of values, the right side of `in`."""
+    """A list of values: what `in` chooses from, or a whole list to be equal to."""
 
     kind: Literal["many"] = "many"
     values: tuple[Value, ...]
@@ -96,12 +96,26 @@ class Count(Node):
     times: int
 
 
+Effect = Literal["read", "write", "generic"]
+
+
 class Called(Node):
-    """A call of `tool` (any tool where it is None) whose arguments meet every constraint."""
+    """Calls of `tool` (of any tool where it is None) whose arguments meet every constraint.
+
+    `tools` names several tools in place of one: those with the effect that the spec named. `exact`:
+    the call has no argument, at any depth, that no constraint names. `but`: none of these patterns
+    meets the call. `by` is who called. `outcome`: whether a result answered the call that is no
+    error (`succeeded`) or is one (`failed`).
+    """
 
     kind: Literal["called"] = "called"
     tool: str | None
+    tools: tuple[str, ...] | None = None
     where: tuple[Constraint, ...] = ()
+    exact: bool = False
+    but: tuple[Called, ...] = ()
+    by: Literal["agent", "user"] = "agent"
+    outcome: Literal["any", "succeeded", "failed"] = "any"
     count: Count | None = None
 
 
@@ -121,9 +135,18 @@ class Result(Node):
     has: Constraint
 
 
+class Replied(Node):
+    """The step says something and calls no tool."""
+
+    kind: Literal["replied"] = "replied"
+
+
 class ReplyContains(Node):
+    """Some reply says the value; `ignoring` are characters that are left out on both sides."""
+
     kind: Literal["reply_contains"] = "reply_contains"
     value: Value
+    ignoring: str = ""
 
 
 class ReplyMatches(Node):
@@ -155,7 +178,16 @@ class Not(Node):
 
 
 Check = Annotated[
-    Called | Before | Result | ReplyContains | ReplyMatches | ReplyMentions | And | Or | Not,
+    Called
+    | Before
+    | Result
+    | Replied
+    | ReplyContains
+    | ReplyMatches
+    | ReplyMentions
+    | And
+    | Or
+    | Not,
     Field(discriminator="kind"),
 ]
 
@@ -223,13 +255,18 @@ class Assign(Node):
 
 
 class Task(Node):
-    """A task; with `rows`, one instance per row, named `task/key`. `items` are task scope."""
+    """A task; with `rows`, one instance per row, named `task/key`. `items` are task scope.
+
+    Either `turns` are scripted, or `simulated` is what a simulated user is told; the dialogue then
+    has as many turns as it takes, and all items are task scope.
+    """
 
     name: str
     title: str = ""
     rows: tuple[Row, ...] | None = None
     reference: str | None = None
-    turns: tuple[Turn, ...]
+    simulated: Text | None = None
+    turns: tuple[Turn, ...] = ()
     items: tuple[Item, ...] = ()
     assign: Assign
     place: Place
@@ -244,7 +281,7 @@ class Tool(Node):
     name: str
     description: str = ""
     parameters: dict[str, Any]
-    effect: Literal["read", "write", "generic"] | None = None
+    effect: Effect | None = None
 
 
 class JudgeProtocol(Node):
@@ -311,6 +348,7 @@ class Spec(Node):
     title: str = ""
     system: str = ""
     tools: tuple[Tool, ...] = ()
+    user_tools: tuple[Tool, ...] = ()
     judge: JudgeProtocol = JudgeProtocol()
     simulate: tuple[Backend, ...] = (Replay(),)
     tasks: tuple[Task, ...]

@@ -69,11 +69,24 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
-    """`TOOL(constraints)`; the tool is None for `*`, and a string where it stands in quotes."""
+class AnyEffect:
+    """`any write`: every tool that has this effect."""
 
-    tool: Name | String | None
+    effect: Name
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """`TOOL(constraints, nothing else) except PATTERN, …`.
+
+    The tool is None for `*`, and a string where it stands in quotes. `exact` is `nothing else`.
+    """
+
+    tool: Name | String | AnyEffect | None
     where: tuple[Constraint, ...]
+    exact: bool
+    but: tuple[Pattern, ...]
     span: Span
 
 
@@ -85,6 +98,10 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Called:
+    """`word` is `called`, `succeeded` or `failed`."""
+
+    by_user: bool
+    word: str
     pattern: Pattern
     count: Count | None
     span: Span
@@ -92,6 +109,7 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Before:
+    by_user: bool
     first: Pattern
     second: Pattern
     span: Span
@@ -99,14 +117,23 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class ResultHas:
+    by_user: bool
     pattern: Pattern
     has: Constraint
     span: Span
 
 
 @dataclass(frozen=True, slots=True)
+class Replied:
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyContains:
+    """`ignoring` holds the characters that are left out before comparing."""
+
     value: Value
+    ignoring: String | None
     span: Span
 
 
@@ -145,6 +172,7 @@ Expr = (
     Called
     | Before
     | ResultHas
+    | Replied
     | ReplyContains
     | ReplyMatches
     | ReplyMentions
@@ -259,6 +287,14 @@ class Each:
 
 
 @dataclass(frozen=True, slots=True)
+class Simulated:
+    """`user simulated "instructions"`."""
+
+    instructions: String
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingFile:
     """`reference "recordings.jsonl"`."""
 
@@ -286,7 +322,7 @@ class Task:
     name: Name
     title: String | None
     each: Each | None
-    parts: tuple[RecordingFile | Turn | Item | Use | Assign, ...]
+    parts: tuple[RecordingFile | Simulated | Turn | Item | Use | Assign, ...]
     span: Span
 
 
@@ -299,7 +335,7 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class FileStatement:
-    """`tools`, `system` or `import` and its file."""
+    """`tools`, `user tools`, `system` or `import` and its file."""
 
     word: str
     file: String

@@ -20,6 +20,7 @@ WORDS = {
     "STRING": "a string",
     "LONG_STRING": "a string",
     "REGEX": "a regular expression such as `/a+/`",
+    "NOTHING_ELSE": "`nothing else`",
     "$END": "the end of the file",
 }
 MOST_EXPECTED = 12

@@ -15,15 +15,16 @@ from cm2dsl import ir
 HEAD = '''\
 """Checks of domain `{domain}`, edition {edition}. Written by cm2c {version}: edit the spec instead.
 
-A check gets `d`, the dialogue up to a step (cm2dsl.checks.Scope), and the task's row.
+A check gets `d`, the dialogue (cm2dsl.scope.Scope), and the task's row. Bit s of what it returns
+says whether it is true after step s.
 """
 
 from cm2dsl.checks import {words}
 '''
 
 WORDS = (
-    *("all_of", "any_of", "at", "contains", "each", "eq", "exists", "ge", "gt", "if_said", "le"),
-    *("lt", "matches", "ne", "negation", "one_of", "show"),
+    *("all_of", "any_of", "at", "contains", "each", "eq", "exists", "ge", "get", "gt", "if_said"),
+    *("le", "lt", "matches", "ne", "negation", "no_more", "one_of", "same", "show", "sure"),
 )
 COMPARE = {
     "==": "eq",
@@ -88,36 +89,46 @@ def _expr(check: ir.Check, soft: bool, indent: int, used: int = 0, tail: int = 0
     """
     match check:
         case ir.Called():
-            arguments = [*_call(check), *_count(check.count)]
-            return _invoke("d.called", arguments, indent, used, tail)
+            name: str = "called" if check.outcome == "any" else check.outcome
+            arguments = [*_call(check), *_count(check.count), *_but(check)]
+            return _wrapped("sure", soft, _of(check) + name, arguments, indent, used, tail)
         case ir.Before():
             arguments = [*_full(check.first), *_full(check.second)]
-            return _invoke("d.before", arguments, indent, used, tail)
+            arguments += [*_but(check.first, "but_first"), *_but(check.second, "but_second")]
+            name = _of(check.first) + "before"
+            return _wrapped("sure", soft, name, arguments, indent, used, tail)
         case ir.Result():
-            arguments = [*_full(check.call), _condition((check.has,))]
-            return _invoke("d.result", arguments, indent, used, tail)
+            arguments = [*_full(check.call), [_constraint(check.has, False)], *_but(check.call)]
+            name = _of(check.call) + "result"
+            return _wrapped("sure", soft, name, arguments, indent, used, tail)
+        case ir.Replied():
+            return _wrapped("sure", soft, "d.replied", [], indent, used, tail)
         case ir.ReplyContains():
-            return _said("d.reply_contains", [_value(check.value)], soft, indent, used, tail)
+            arguments = [_value(check.value)]
+            arguments += [_literal(check.ignoring)] if check.ignoring else []
+            return _wrapped("if_said", soft, "d.reply_contains", arguments, indent, used, tail)
         case ir.ReplyMatches():
-            return _said("d.reply_matches", [_literal(check.pattern)], soft, indent, used, tail)
+            arguments = [_literal(check.pattern)]
+            return _wrapped("if_said", soft, "d.reply_matches", arguments, indent, used, tail)
         case ir.ReplyMentions():
-            arguments = [*_full(check.call), *_path(check.path)]
-            return _said("d.reply_mentions", arguments, soft, indent, used, tail)
+            arguments = [*_full(check.call), *_path(check.path), *_but(check.call)]
+            name = _of(check.call) + "reply_mentions"
+            return _wrapped("if_said", soft, name, arguments, indent, used, tail)
         case ir.Not() if soft:
             inner = _expr(check.of, soft, indent, used + len("negation("), tail + 1)
             return f"negation({inner})"
         case ir.Not():
-            inner = _expr(check.of, soft, indent, used + len("not "), tail)
-            return f"not {_grouped(check.of, inner)}"
+            inner = _expr(check.of, soft, indent, used + len("~"), tail)
+            return f"~{_grouped(check.of, inner)}"
         case ir.And() | ir.Or():
             return _joined(check, soft, indent, used, tail)
 
 
 def _joined(check: ir.And | ir.Or, soft: bool, indent: int, used: int, tail: int) -> str:
-    word = "and" if isinstance(check, ir.And) else "or"
+    word = "&" if isinstance(check, ir.And) else "|"
     if soft:
         parts: list[Argument] = [_expr(part, soft, indent + 4, tail=1) for part in check.of]
-        return _invoke("all_of" if word == "and" else "any_of", parts, indent, used, tail)
+        return _invoke("all_of" if word == "&" else "any_of", parts, indent, used, tail)
     texts = [_grouped(part, _expr(part, soft, indent + 4, used=len(word) + 1)) for part in check.of]
     flat = f" {word} ".join(texts)
     if "\n" not in flat and indent + used + len(flat) + tail + 2 <= WIDTH:
@@ -153,25 +164,53 @@ def _broken(argument: Argument, pad: str) -> str:
     return f"lambda a: (\n{pad}    {inner}\n{pad})"
 
 
-def _said(
-    name: str, arguments: list[Argument], soft: bool, indent: int, used: int, tail: int
+def _wrapped(
+    wrapper: str,
+    soft: bool,
+    name: str,
+    arguments: list[Argument],
+    indent: int,
+    used: int,
+    tail: int,
 ) -> str:
+    """A question to the dialogue, and how its answer counts where a judge is there too."""
     if not soft:
         return _invoke(name, arguments, indent, used, tail)
-    inner = _invoke(name, arguments, indent, used + len("if_said("), tail + 1)
+    inner = _invoke(name, arguments, indent, used + len(f"{wrapper}("), tail + 1)
     if "\n" not in inner:
-        return f"if_said({inner})"
+        return f"{wrapper}({inner})"
     pad = " " * (indent + 4)
-    return f"if_said(\n{pad}{_invoke(name, arguments, indent + 4, 0, 1)}\n{' ' * indent})"
+    return f"{wrapper}(\n{pad}{_invoke(name, arguments, indent + 4, 0, 1)}\n{' ' * indent})"
+
+
+def _of(call: ir.Called) -> str:
+    return "d.user." if call.by == "user" else "d."
 
 
 def _call(call: ir.Called) -> list[Argument]:
-    tool = _literal(call.tool)
-    return [tool, _condition(call.where)] if call.where else [tool]
+    return [_tool(call), _condition(call)] if call.where or call.exact else [_tool(call)]
 
 
 def _full(call: ir.Called) -> list[Argument]:
-    return [_literal(call.tool), _condition(call.where) if call.where else "None"]
+    return [_tool(call), _condition(call) if call.where or call.exact else "None"]
+
+
+def _tool(call: ir.Called) -> str:
+    """The tool, or where they are several a tuple of them."""
+    if call.tools is None:
+        return _literal(call.tool)
+    names = ", ".join(_literal(name) for name in call.tools)
+    return f"({names},)" if len(call.tools) == 1 else f"({names})"
+
+
+def _but(call: ir.Called, keyword: str = "but") -> list[Argument]:
+    if not call.but:
+        return []
+    patterns = [
+        f"({_tool(each)}, {_flat(_condition(each)) if each.where or each.exact else None})"
+        for each in call.but
+    ]
+    return [f"{keyword}=[{', '.join(patterns)}]"]
 
 
 def _count(count: ir.Count | None) -> list[Argument]:
@@ -186,11 +225,33 @@ def _count(count: ir.Count | None) -> list[Argument]:
             return [f"at_least={times}", f"at_most={times}"]
 
 
-def _condition(where: tuple[ir.Constraint, ...]) -> Argument:
-    return [_constraint(constraint) for constraint in where]
+def _condition(call: ir.Called) -> Argument:
+    parts = [_constraint(constraint) for constraint in call.where]
+    return [*parts, f"no_more(a, {_tree(call.where)})"] if call.exact else parts
 
 
-def _constraint(constraint: ir.Constraint) -> str:
+def _tree(where: tuple[ir.Constraint, ...]) -> str:
+    """The constraints' paths as a tree (`cm2dsl.checks.Paths`), as Python text."""
+    return _branches([constraint.path for constraint in where])
+
+
+def _branches(paths: list[ir.Path]) -> str:
+    if () in paths:  # one ends here: what is beyond it may be anything
+        return "{}"
+    steps = dict.fromkeys(path[0] for path in paths)
+    parts = (
+        f"{'each' if step is None else _literal(step)}: "
+        + _branches([path[1:] for path in paths if path[0] == step and type(path[0]) is type(step)])
+        for step in steps
+    )
+    return "{" + ", ".join(parts) + "}"
+
+
+def _constraint(constraint: ir.Constraint, of_object: bool = True) -> str:
+    """A constraint on `a`, which is an object where it is a call's arguments."""
+    if constraint.tolerance is None and constraint.op == "==" and None not in constraint.path:
+        assert constraint.value is not None
+        return _equal(constraint, of_object)
     arguments = [f"at({', '.join(['a', *_path(constraint.path)])})"]
     if constraint.op == "exists":
         name = "exists"
@@ -201,6 +262,24 @@ def _constraint(constraint: ir.Constraint) -> str:
     if constraint.tolerance is not None:
         arguments.append(repr(constraint.tolerance))
     text = f"{name}({', '.join(arguments)})"
+    return f"not {text}" if constraint.negated else text
+
+
+def _equal(constraint: ir.Constraint, of_object: bool) -> str:
+    """Equality at a path that leads to one value: Python's own where it is JSON's."""
+    value = constraint.value
+    assert value is not None
+    constant = value.value if isinstance(value, ir.Constant) else None
+    is_text = isinstance(value, ir.Filled) or (isinstance(value, ir.RowRef) and value.as_text)
+    # `a.get` is None where there is nothing, which is right unless the value can be null.
+    plain = of_object and len(constraint.path) == 1 and (is_text or constant is not None)
+    path = ", ".join(_path(constraint.path))
+    found = f"a.get({path})" if plain else f"get(a, {path})"
+    if is_text or isinstance(constant, str):
+        return f"{found} {'!=' if constraint.negated else '=='} {_value(value)}"
+    if isinstance(constant, bool):
+        return f"{found} is {'not ' if constraint.negated else ''}{constant}"
+    text = f"same({found}, {_value(value)})"
     return f"not {text}" if constraint.negated else text
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import suggest
 from cm2dsl.lower.env import Env, constant_text, read_text, read_value, row_types, show_path
 from cm2dsl.lower.types import check_value, describe
-from cm2dsl.schemas import NoSuchKey, PathType, type_at
+from cm2dsl.schemas import EFFECTS, NoSuchKey, PathType, type_at
 from cm2dsl.source import Span
 
 ANY_ARGUMENT = PathType()
@@ -20,18 +23,24 @@ def lower_check(expr: nodes.Expr, env: Env) -> ir.Check | None:
     """The check in the IR, or None where the log says what is wrong."""
     match expr:
         case nodes.Called():
-            call = _pattern(expr.pattern, env)
+            call = _pattern(expr.pattern, env, expr.by_user)
             count = _count(expr.count, env) if expr.count is not None else None
-            return call.model_copy(update={"count": count}) if call is not None else None
+            outcome = "any" if expr.word == "called" else expr.word
+            update = {"count": count, "outcome": outcome}
+            return call.model_copy(update=update) if call is not None else None
         case nodes.Before():
-            first, second = _pattern(expr.first, env), _pattern(expr.second, env)
+            first = _pattern(expr.first, env, expr.by_user)
+            second = _pattern(expr.second, env, expr.by_user)
             return ir.Before(first=first, second=second) if first and second else None
         case nodes.ResultHas():
-            call = _pattern(expr.pattern, env)
+            call = _pattern(expr.pattern, env, expr.by_user)
             has = lower_constraint(expr.has, ANY_ARGUMENT, "", env)
             return ir.Result(call=call, has=has) if call and has else None
+        case nodes.Replied():
+            return ir.Replied()
         case nodes.ReplyContains():
             value = read_value(expr.value, env)
+            ignoring = _ignored(expr, env)
             if isinstance(value, ir.Many):
                 help = 'write `reply contains "a" or reply contains "b"`'
                 env.error("E203", "a reply contains one value, not a list", expr.span, help)
@@ -44,12 +53,14 @@ def lower_check(expr: nodes.Expr, env: Env) -> ir.Check | None:
                 help = "name a part of it that is a string or a number"
                 env.error("E203", "no reply contains a list, an object or null", expr.span, help)
                 return None
-            return ir.ReplyContains(value=value) if value is not None else None
+            if value is None or ignoring is None:
+                return None
+            return ir.ReplyContains(value=value, ignoring=ignoring)
         case nodes.ReplyMatches():
             pattern = _regex(expr.regex, env)
             return ir.ReplyMatches(pattern=pattern) if pattern is not None else None
         case nodes.ReplyMentions():
-            call = _pattern(expr.pattern, env)
+            call = _pattern(expr.pattern, env, False)
             return ir.ReplyMentions(call=call, path=expr.path.steps) if call else None
         case nodes.AllOf() | nodes.AnyOf():
             parts = [lower_check(part, env) for part in expr.of]
@@ -90,38 +101,119 @@ def has_text_atom(check: ir.Check) -> bool:
             return False
 
 
-def _pattern(pattern: nodes.Pattern, env: Env) -> ir.Called | None:
-    if pattern.tool is None:
-        if not pattern.where:
-            return ir.Called(tool=None)
-        name, schema = "any tool", None
-    else:
-        tool = _tool_name(pattern.tool, env)
-        if tool is None:
+def _ignored(expr: nodes.ReplyContains, env: Env) -> str | None:
+    """The characters that a text atom leaves out, or None where the log says what is wrong."""
+    if expr.ignoring is None:
+        return ""
+    characters = constant_text(read_text(expr.ignoring, env))
+    if not characters:
+        help = 'write the characters to leave out: `ignoring ","`'
+        env.error("E203", "these are no characters", expr.ignoring.span, help)
+        return None
+    if isinstance(expr.value, nodes.Literal):
+        help = "a number is found in any of its written forms: leave `ignoring` out, or write text"
+        env.error("E203", "`ignoring` is for text", expr.ignoring.span, help)
+        return None
+    if isinstance(expr.value, nodes.String):
+        said = constant_text(read_text(expr.value, env))
+        if said is not None and not set(said) - set(characters):
+            help = "leave fewer characters out"
+            env.error("E203", "nothing is left of the text", expr.ignoring.span, help)
             return None
-        name = tool
-        if name not in env.tools:
-            help = 'declare the tools with `tools "file.json"`'
-            if env.tools:
-                help = suggest(name, env.tools)
-            if env.all_tools:
-                env.error("E101", f"tool `{name}` is not defined", pattern.tool.span, help)
-            return None
-        schema = env.tools[name].parameters
+    return characters
+
+
+@dataclass(frozen=True)
+class _Callable:
+    """What may stand before the brackets of a pattern: a tool, several, or any (`schemas` None)."""
+
+    tool: str | None
+    tools: tuple[str, ...] | None
+    schemas: tuple[Mapping[str, Any], ...] | None
+    shown: str
+
+
+def _pattern(pattern: nodes.Pattern, env: Env, by_user: bool) -> ir.Called | None:
+    named = _named(pattern, env, by_user)
+    but = [_pattern(each, env, by_user) for each in pattern.but]
+    if named is None:
+        return None
     where = []
     for constraint in pattern.where:
         found: PathType | NoSuchKey = ANY_ARGUMENT
-        if schema is not None:
-            found = type_at(schema, constraint.path.steps)
+        if named.schemas is not None:
+            found = _type_of(named.schemas, constraint.path.steps)
         if isinstance(found, NoSuchKey):
-            _no_argument(name, constraint, found, env)
+            _no_argument(named.shown, constraint, found, env)
             continue
-        lowered = lower_constraint(constraint, found, name, env)
+        lowered = lower_constraint(constraint, found, named.shown, env)
         if lowered is not None:
             where.append(lowered)
-    if len(where) < len(pattern.where):
+    if len(where) < len(pattern.where) or None in but:
         return None
-    return ir.Called(tool=name if pattern.tool is not None else None, where=tuple(where))
+    return ir.Called(
+        tool=named.tool,
+        tools=named.tools,
+        where=tuple(where),
+        exact=pattern.exact,
+        but=tuple(each for each in but if each is not None),
+        by="user" if by_user else "agent",
+    )
+
+
+def _named(pattern: nodes.Pattern, env: Env, by_user: bool) -> _Callable | None:
+    tools = env.tools.user if by_user else env.tools.agent
+    statement = "user tools" if by_user else "tools"
+    if pattern.tool is None:
+        return _Callable(None, None, None, "any tool")
+    if isinstance(pattern.tool, nodes.AnyEffect):
+        return _with_effect(pattern.tool, tools, env)
+    name = _tool_name(pattern.tool, env)
+    if name is None:
+        return None
+    if name not in tools:
+        help = f'declare the tools with `{statement} "file.json"`'
+        other = env.tools.agent if by_user else env.tools.user
+        if name in other:
+            help = f"it is a tool of the agent: write `called {name}`"
+            if not by_user:
+                help = f"it is a tool of the user: write `user called {name}`"
+        elif tools:
+            help = suggest(name, tools)
+        if env.tools.all:
+            whose = "tool of the user" if by_user else "tool"
+            env.error("E101", f"{whose} `{name}` is not defined", pattern.tool.span, help)
+        return None
+    return _Callable(name, None, (tools[name].parameters,), name)
+
+
+def _with_effect(any_: nodes.AnyEffect, tools: Mapping[str, ir.Tool], env: Env) -> _Callable | None:
+    effect = any_.effect.text
+    if effect not in EFFECTS:
+        near = suggest(effect, EFFECTS)
+        env.error("E108", f"`{effect}` is not an effect", any_.effect.span, near)
+        return None
+    found = {name: tool for name, tool in tools.items() if tool.effect == effect}
+    if not found:
+        help = f'mark tools with `"x-effect": "{effect}"` in the tools file'
+        if env.tools.all:
+            env.error("E101", f"no tool has the effect `{effect}`", any_.span, help)
+        return None
+    schemas = tuple(tool.parameters for tool in found.values())
+    return _Callable(None, tuple(found), schemas, f"any {effect}")
+
+
+def _type_of(schemas: Sequence[Mapping[str, Any]], path: ir.Path) -> PathType | NoSuchKey:
+    """What a path's value is in the one schema; of several, whether any of them has it."""
+    found = [type_at(dict(schema), path) for schema in schemas]
+    if len(found) == 1:
+        return found[0]
+    missing = [each for each in found if isinstance(each, NoSuchKey)]
+    if len(missing) < len(found):
+        return ANY_ARGUMENT
+    return NoSuchKey(
+        missing[0].key, tuple(sorted({name for each in missing for name in each.known}))
+    )
 
 
 def _no_argument(tool: str, constraint: nodes.Constraint, found: NoSuchKey, env: Env) -> None:

@@ -21,17 +21,27 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Tools:
+    """The tools of the agent and of the user, by name.
+
+    `all` is false where a tools file could not be read, so that not every tool is known.
+    """
+
+    agent: Mapping[str, ir.Tool] = field(default_factory=dict)
+    user: Mapping[str, ir.Tool] = field(default_factory=dict)
+    all: bool = True
+
+
+@dataclass(frozen=True)
 class Env:
     """The scope in which values are read.
 
     `params` maps a template's parameters to the arguments of its use, which are read in `outer`.
-    `via` is the place of that use, for messages about the template's text. `all_tools` is false
-    where a tools file could not be read, so that not every tool is known.
+    `via` is the place of that use, for messages about the template's text.
     """
 
     log: Log
-    tools: Mapping[str, ir.Tool]
-    all_tools: bool = True
+    tools: Tools
     rows: Rows | None = None
     params: Mapping[str, nodes.Value] = field(default_factory=dict)
     outer: Env | None = None

@@ -11,7 +11,7 @@ from cm2dsl.checks import show
 from cm2dsl.diagnostic import Log, suggest
 from cm2dsl.files import Files
 from cm2dsl.lower.checks import lower_constraint
-from cm2dsl.lower.env import Env
+from cm2dsl.lower.env import Env, Tools
 from cm2dsl.rows import RawRow, RowFile, read_rows
 from cm2dsl.schemas import PathType
 
@@ -109,7 +109,7 @@ def _wheres(each: nodes.Each, file: RowFile, log: Log) -> list[ir.Constraint] | 
             where,
             PathType(frozenset(file.types_at(where.path.steps)[0])),
             file.source.name,
-            Env(log, {}),
+            Env(log, Tools()),
         )
         for where in each.where
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +10,7 @@ from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import Log
 from cm2dsl.files import Files
 from cm2dsl.lower.anchors import Recordings, read_recordings, resolve_anchor
-from cm2dsl.lower.env import Env, Rows, read_text
+from cm2dsl.lower.env import Env, Rows, Tools, read_text
 from cm2dsl.lower.items import DraftItem, read_items
 from cm2dsl.lower.order import DIALOGUE, report_cycles, resolve_after
 from cm2dsl.lower.rows import lower_rows
@@ -23,8 +24,7 @@ class Context:
 
     files: Files
     log: Log
-    tools: Mapping[str, ir.Tool]
-    all_tools: bool
+    tools: Tools
     templates: Mapping[str, nodes.Template]
     assign: nodes.Assign | None
     recorded: dict[str, Recordings] = field(default_factory=dict)
@@ -44,7 +44,7 @@ def lower_task(task: nodes.Task, context: Context) -> ir.Task | None:
     """The task in the IR, or None where a fault leaves nothing to build on."""
     log = context.log
     rows: tuple[ir.Row, ...] | None = None
-    env = Env(log, context.tools, context.all_tools)
+    env = Env(log, context.tools)
     if task.each is not None:
         read = lower_rows(task.each, context.files, log)
         if read is None:
@@ -84,6 +84,7 @@ def lower_task(task: nodes.Task, context: Context) -> ir.Task | None:
         rows=rows,
         reference=recordings.file if recordings else None,
         turns=lowered,
+        simulated=_simulated(task, env),
         items=builder.build(DIALOGUE, drafts[DIALOGUE]),
         assign=read_assign(
             context.assign, assigns[0] if assigns else None, task.name.text, names, log
@@ -100,6 +101,27 @@ def _title(title: nodes.String | None, env: Env) -> str:
         help = "one title stands for all rows"
         env.error("E203", "a title cannot hold row values", title.span, help)
     return "".join(part for part in text if isinstance(part, str))
+
+
+def _simulated(task: nodes.Task, env: Env) -> ir.Text | None:
+    """What a simulated user is told, where the task has one in place of scripted turns."""
+    told = [part for part in task.parts if isinstance(part, nodes.Simulated)]
+    turns = [part for part in task.parts if isinstance(part, nodes.Turn)]
+    for extra in told[1:]:
+        help = "one user talks to the agent: join the two"
+        env.log.error("E303", "a second `user simulated`", extra.span, help)
+    if not told:
+        return None
+    for turn in turns:
+        help = "script the turns, or let the user be simulated: keep one of the two"
+        related = ((told[0].span, "the user is simulated"),)
+        message = f"turn `{turn.name.text}` is scripted"
+        env.log.error("E303", message, turn.name.span, help, related)
+    text = read_text(told[0].instructions, env)
+    if not any(text):
+        help = "say who the user is and what they want"
+        env.log.error("E303", "the simulated user is told nothing", told[0].span, help)
+    return text
 
 
 def _recordings(task: nodes.Task, context: Context) -> Recordings | None:
@@ -145,11 +167,12 @@ def _check_structure(
     drafts: Mapping[str, Sequence[DraftItem]],
     log: Log,
 ) -> None:
-    if not any(isinstance(part, nodes.Turn) for part in task.parts):
-        help = "give it a `turn` with a `user` message"
+    if not any(isinstance(part, nodes.Turn | nodes.Simulated) for part in task.parts):
+        help = "give it a `turn` with a `user` message, or a `user simulated`"
         log.error("E307", f"task `{task.name.text}` has no turns", task.name.span, help)
     elif not any(isinstance(part, nodes.Item | nodes.Use) for part in _all_parts(task)):
-        help = "give a turn an `item`"
+        simulated = any(isinstance(part, nodes.Simulated) for part in task.parts)
+        help = "give it an `item`" if simulated else "give a turn an `item`"
         log.error("E307", f"task `{task.name.text}` has no items", task.name.span, help)
     for name, items in drafts.items():
         if items and sum(item.weight for item in items) <= 0:
@@ -181,7 +204,7 @@ class _Items:
     rows: tuple[ir.Row, ...] | None
 
     def build(self, turn: str, items: Sequence[DraftItem]) -> tuple[ir.Item, ...]:
-        total = sum(item.weight for item in items) or 1.0
+        total = math.fsum(item.weight for item in items) or 1.0
         return tuple(self._item(turn, item, item.weight / total) for item in items)
 
     def _item(self, turn: str, item: DraftItem, weight: float) -> ir.Item:

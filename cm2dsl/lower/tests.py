@@ -9,7 +9,7 @@ from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import Log, suggest
 from cm2dsl.files import Files
 from cm2dsl.lower.anchors import read_dialogues
-from cm2dsl.lower.env import Env, constant_text, read_text
+from cm2dsl.lower.env import Env, Tools, constant_text, read_text
 from cm2dsl.lower.order import DIALOGUE
 from cm2dsl.lower.tasks import place
 
@@ -20,7 +20,7 @@ def lower_test(
     test: nodes.Test, tasks: Mapping[str, ir.Task], files: Files, log: Log
 ) -> ir.Test | None:
     """The test in the IR, or None where the log says what is wrong."""
-    name = constant_text(read_text(test.name, Env(log, {}))) or ""
+    name = constant_text(read_text(test.name, Env(log, Tools()))) or ""
     task = tasks.get(test.task.text)
     if task is None:
         near = suggest(test.task.text, tasks)
@@ -68,7 +68,7 @@ def lower_test(
 
 
 def _row(test: nodes.Test, task: ir.Task, log: Log) -> str | None:
-    key = constant_text(read_text(test.row, Env(log, {}))) if test.row is not None else None
+    key = constant_text(read_text(test.row, Env(log, Tools()))) if test.row is not None else None
     if task.rows is None:
         if test.row is not None:
             help = f"write `for {task.name}`"

@@ -44,9 +44,7 @@ def check_value(
         fits = [_fits(each, expected, what, at, env) for each in value.values]  # reports them all
         return all(fits)
     if isinstance(value, ir.Many):
-        help = "write `in` for one of several values"
-        env.error("E202", f"`{op}` wants one value, not a list", span, help)
-        return False
+        return _check_list(op, value, expected, what, at, env)
     if op == "contains":
         if expected.types and not expected.types & {"string", "array"}:
             help = "`contains` is for text and lists; write `==`"
@@ -73,6 +71,26 @@ def check_value(
             return False
         expected = PathType(_any_number(expected.types))
     return _fits(value, expected, what, at, env)
+
+
+def _check_list(
+    op: str, value: ir.Many, expected: PathType, what: str, at: nodes.Constraint, env: Env
+) -> bool:
+    """A whole list: only equality knows it, and only where the schema allows a list."""
+    assert at.value is not None
+    if op not in ("==", "!="):
+        help = "write `in` for one of several values"
+        env.error("E202", f"`{op}` wants one value, not a list", at.value.span, help)
+        return False
+    if at.tolerance is not None:
+        help = "leave the tolerance out"
+        env.error("E202", "a tolerance wants a number", at.value.span, help)
+        return False
+    if expected.types and "array" not in expected.types:
+        help = "write `in` for one of several values"
+        env.error("E201", f"{what} is {describe(expected.types)}", at.value.span, help)
+        return False
+    return True
 
 
 def _fits(value: ir.Value, expected: PathType, what: str, at: nodes.Constraint, env: Env) -> bool:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cm2dsl import ir
-from cm2dsl.checks import Scope
 from cm2dsl.compiler import compile_file
 from cm2dsl.emit.bundle import BundleError, read_bundle, write_bundle
+from cm2dsl.scope import Scope
 
-Check = Callable[[Scope, ir.Row | None], bool | None]
+Check = Callable[[Scope, ir.Row | None], int | tuple[int, int]]
+"""A function of reward.py: the steps after which it is true, or those and where it is false."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Bundle:
 
     `path` is its folder and `files` where the spec's own files lie in it. `checks` finds the
     functions of reward.py by the name that `ir.Item.check` gives; `prompts` are the judge's files.
+    `plans` are kept by `cm2.plan`.
     """
 
     spec: ir.Spec
@@ -30,6 +32,7 @@ class Bundle:
     files: Path
     checks: Mapping[str, Check]
     prompts: Mapping[str, str]
+    plans: dict[tuple[str, bool], Any] = field(default_factory=dict, compare=False, repr=False)
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
     @cached_property
@@ -102,4 +105,4 @@ def open_spec(path: Path) -> Bundle:
         return load(path)
     folder = tempfile.TemporaryDirectory(prefix="cm2-")
     bundle = compile_bundle(path, Path(folder.name) / path.stem)
-    return Bundle(bundle.spec, bundle.path, bundle.files, bundle.checks, bundle.prompts, folder)
+    return replace(bundle, _folder=folder)

@@ -53,7 +53,10 @@ class CreditTurn:
 
 @dataclass(frozen=True, slots=True)
 class CreditTask:
-    """A task's turns in order; `items` are task scope."""
+    """A task's turns in order; `items` are task scope.
+
+    A task without turns is one whose user is simulated: its dialogues have as many as they take.
+    """
 
     turns: tuple[CreditTurn, ...]
     items: tuple[CreditItem, ...] = ()
@@ -90,8 +93,8 @@ def resolve(task: CreditTask) -> Checklist:
     Raises CreditError for a task without turns, names that occur twice, weights or penalties out of
     range, a turn whose weights are all zero, and unknown, ambiguous or circular `after`.
     """
-    if not task.turns:
-        raise CreditError("the task has no turns", "give it at least one")
+    if not task.turns and not task.items:
+        raise CreditError("the task has no turns", "give it at least one, or task-scope items")
     turns = [*task.turns, *([CreditTurn(DIALOGUE, task.items)] if task.items else [])]
     names = tuple(turn.name for turn in turns)
     if any(turn.name == DIALOGUE for turn in task.turns):

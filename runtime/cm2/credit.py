@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 from cm2.checklist import (
@@ -166,6 +167,8 @@ def _trajectory_level(checklist: Checklist, group: Sequence[Scored], scale: Scal
         if rollout.reward is None:
             return {}
         value = centred(rollout.reward)
+        if not checklist.turns:
+            return {0: [value] * sum(rollout.lengths)}
         turns = rollout.tracks[: checklist.turns]
         return {t: [value] * len(track.steps) for t, track in enumerate(turns)}
 
@@ -205,8 +208,8 @@ def _step_level(
     }
 
     def on_scope(t: int, track: Track) -> list[float]:
-        terms: list[list[float]] = [[] for _ in track.steps]
-        weights: list[list[float]] = [[] for _ in track.steps]
+        terms: list[list[float]] = [[] for _ in range(len(track.steps))]
+        weights: list[list[float]] = [[] for _ in range(len(track.steps))]
         for name, item in checklist.scopes[t].items():
             ready, flip = track.windows[name]
             term = item.weight * centred[t, name](float(flip < NEVER))
@@ -239,12 +242,13 @@ def _on_steps(
     checklist: Checklist, rollout: Scored, advantages: Mapping[int, Sequence[float]]
 ) -> list[list[float]]:
     """One number a step of each reached turn: the turn's own, plus the task scope's."""
-    turns = [track for track in rollout.tracks[: checklist.turns] if track.reached]
-    whole = advantages.get(checklist.turns) or [0.0] * sum(len(track.steps) for track in turns)
-    return [
-        [
-            own + whole[track.start + s]
-            for s, own in enumerate(advantages.get(t) or [0.0] * len(track.steps))
-        ]
-        for t, track in enumerate(turns)
-    ]
+    whole = advantages.get(checklist.turns) or [0.0] * sum(rollout.lengths)
+    starts = accumulate(rollout.lengths, initial=0)
+    found: list[list[float]] = []
+    for t, (start, length) in enumerate(zip(starts, rollout.lengths, strict=False)):
+        own = advantages.get(t) if t < checklist.turns else None
+        shared = whole[start : start + length]
+        found.append(
+            [mine + all_ for mine, all_ in zip(own or [0.0] * length, shared, strict=True)]
+        )
+    return found

@@ -1,93 +1,74 @@
-"""What checks decide, step by step."""
+"""Checks applied to the facts of a dialogue."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from msgspec import Struct
 
 from cm2.bundle import Check
-from cm2.trajectory import Step, Trajectory, step_segments
 from cm2.verdict import Decision, Evidence, Verdict
 from cm2dsl import ir
-from cm2dsl.checks import CallFact, Facts, ReplyFact, Scope
-from cm2dsl.jsonl import JsonError, parse
+from cm2dsl.scope import Matched, Scope, evidence
 
 CHECK = "check"
 
 
-def turn_facts(trajectory: Trajectory, turn: int) -> Facts:
-    """The calls and replies of one turn; its steps count from 0."""
-    steps = trajectory.turns[turn].steps
-    return _facts([(turn, number, step) for number, step in enumerate(steps)])
+class Settled(Struct):
+    """What a check decided about one item.
+
+    `holds` from step `step` of the scope on, or not at all. The evidence is what matched, in
+    `found`, up to and with step `last`.
+    """
+
+    holds: bool
+    step: int | None
+    last: int
+    found: list[Matched]
+
+    @property
+    def segments(self) -> list[str]:
+        """The names of the segments that matched."""
+        return evidence(self.found, self.last)
+
+    @property
+    def decision(self) -> Decision:
+        verdict = Verdict.PASS if self.holds else Verdict.FAIL
+        return Decision(verdict, CHECK, tuple(Evidence(name) for name in self.segments), self.step)
 
 
-def dialogue_facts(trajectory: Trajectory) -> Facts:
-    """The calls and replies of the whole dialogue; steps count on through the turns."""
-    return _facts(
-        [
-            (number, s, step)
-            for number, turn in enumerate(trajectory.turns)
-            for s, step in enumerate(turn.steps)
-        ]
-    )
-
-
-def _facts(steps: Sequence[tuple[int, int, Step]]) -> Facts:
-    calls: list[CallFact] = []
-    replies: list[ReplyFact] = []
-    for position, (turn, number, step) in enumerate(steps):
-        names: dict[str, list[str]] = {"tool_call": [], "tool_result": []}
-        for segment in step_segments(step, turn, number):
-            if segment.channel == "reply":
-                replies.append(ReplyFact(segment.text, position, segment.name))
-            names.setdefault(segment.channel, []).append(segment.name)
-        results = iter(names["tool_result"])
-        for call, name in zip(step.calls, names["tool_call"], strict=False):
-            result = next(results) if call.result is not None else ""
-            value = _json(call.result)
-            calls.append(CallFact(call.tool, call.arguments, position, name, value, result))
-    return Facts(tuple(calls), tuple(replies), len(steps))
-
-
-def _json(text: str | None) -> Any:
-    try:
-        return parse(text) if text is not None else None
-    except JsonError:
-        return None
-
-
-def run_check(item: ir.Item, check: Check, facts: Facts, row: ir.Row | None) -> Decision | None:
+def settle(kind: ir.Kind, check: Check, scope: Scope, row: ir.Row | None) -> Settled | None:
     """What the check decides, or None where it leaves the item to the judge.
 
-    The check is a function of the dialogue up to a step. `item` holds from the first step at which
-    it is true; `always`, `never` and `at_end` hold, if they do, from the scope's last step.
+    The check says after which steps it is true (and, where the item has a judge too, after which it
+    is false). `item` holds from the first step at which it is true; `always`, `never` and `at_end`
+    hold, if they do, from the scope's last step. In a scope without a step nothing holds.
     """
-    last = facts.steps - 1
+    found: list[Matched] = []
+    scope.found = found
+    last = scope.steps - 1
     if last < 0:
-        return Decision(Verdict.FAIL, CHECK)
-    scopes = [Scope(facts, s) for s in range(facts.steps)]
-    if item.kind == "at_end":
-        scopes = scopes[-1:]
-    undecided = False
-    for scope in scopes:
-        value = check(scope, row)
-        undecided = undecided or value is None
-        if item.kind == "item" and value is True:
-            return _pass(scope, scope.last)
-        if (item.kind == "always" and value is False) or (item.kind == "never" and value is True):
-            return Decision(Verdict.FAIL, CHECK, _evidence(scope))
-        if item.kind == "at_end" and value is True:
-            return _pass(scope, last)
-    if undecided:
-        return None
-    if item.kind in ("always", "never"):
-        return _pass(scopes[-1], last)
-    return Decision(Verdict.FAIL, CHECK, _evidence(scopes[-1]))
+        return Settled(False, None, last, found)
+    value = check(scope, row)
+    if isinstance(value, int):
+        true = value & scope.all
+        false = scope.all ^ true
+    else:
+        true, false = value[0] & scope.all, value[1] & scope.all
+    undecided = true | false != scope.all
+    if kind == "item":
+        if true:
+            first = _first(true)
+            return Settled(True, first, first, found)
+        return None if undecided else Settled(False, None, last, found)
+    if kind == "at_end":
+        if true >> last & 1:
+            return Settled(True, last, last, found)
+        return Settled(False, None, last, found) if false >> last & 1 else None
+    broken = false if kind == "always" else true
+    if broken:
+        return Settled(False, None, _first(broken), found)
+    return None if undecided else Settled(True, last, last, found)
 
 
-def _pass(scope: Scope, step: int) -> Decision:
-    return Decision(Verdict.PASS, CHECK, _evidence(scope), step)
-
-
-def _evidence(scope: Scope) -> tuple[Evidence, ...]:
-    return tuple(Evidence(segment) for segment in scope.evidence)
+def _first(steps: int) -> int:
+    """The first step of a set of steps, which is not empty."""
+    return (steps & -steps).bit_length() - 1

@@ -31,16 +31,37 @@ NEVER = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The verdicts of one scope whose items, once they hold, go on holding.
+
+    `since` has for every item the step, from 0 in the scope, after which it holds; None is never.
+    `errors` are the items whose verdict is an error.
+    """
+
+    steps: int
+    since: Mapping[str, int | None]
+    errors: Set[str] = frozenset()
+
+    def __len__(self) -> int:
+        return self.steps
+
+
+Timeline = Sequence[Step] | Held
+"""The verdicts on a scope's items: after each step, or for each item since when it holds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdicts:
     """The verdicts of one rollout: True, False, or None for an error.
 
     `turns` has, for each turn that was reached, for each of its steps, every item of the turn.
     `dialogue` has, for each step of the whole dialogue, every task-scope item; it is empty where
-    the task has none.
+    the task has none. A task without turns of its own (the user is simulated) has as many as the
+    dialogue had, without items.
     """
 
-    turns: Sequence[Sequence[Step]]
-    dialogue: Sequence[Step] = ()
+    turns: Sequence[Timeline]
+    dialogue: Timeline = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +74,42 @@ class Track:
 
     reached: bool
     start: int
-    steps: Sequence[Step]
+    steps: Timeline
     windows: dict[str, tuple[int, int]]
 
     def flipped(self, item: str) -> bool:
         return self.windows[item][1] < NEVER
 
+    @property
+    def error(self) -> bool:
+        """Whether a verdict on one of its items is an error."""
+        if isinstance(self.steps, Held):
+            return bool(self.steps.errors) and len(self.steps) > 0
+        return any(None in step.values() for step in self.steps)
+
+    def first(self, item: str, ready: int) -> int:
+        """The first step of the dialogue, not before `ready`, after which the item holds."""
+        if isinstance(self.steps, Held):
+            since = self.steps.since[item]
+            found = NEVER if since is None else max(ready, self.start + since)
+            return found if found < self.start + len(self.steps) else NEVER
+        held = (s for s in range(ready, self.start + len(self.steps)) if self._at(s)[item])
+        return next(held, NEVER)
+
+    def _at(self, step: int) -> Step:
+        assert not isinstance(self.steps, Held)
+        return self.steps[step - self.start]
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A rollout's tracks and their worth; `reward` and `turn_rewards` as in RolloutCredit."""
+    """A rollout's tracks and their worth; `reward` and `turn_rewards` as in RolloutCredit.
+
+    `lengths` are the steps of each turn that was reached.
+    """
 
     tracks: list[Track]
+    lengths: list[int]
     error: bool
     reward: float | None
     turn_rewards: list[float | None]
@@ -78,27 +123,29 @@ def track(checklist: Checklist, rollout: Verdicts, where: str) -> list[Track]:
     turns = checklist.turns
     _check_shape(checklist, rollout, where)
     starts = [*accumulate((len(turn) for turn in rollout.turns), initial=0)]
-    tracks = [Track(True, starts[t], turn, {}) for t, turn in enumerate(rollout.turns)]
+    tracks = [Track(True, starts[t], turn, {}) for t, turn in enumerate(rollout.turns[:turns])]
     tracks += [Track(False, starts[-1], (), {}) for _ in range(turns - len(rollout.turns))]
     if len(checklist.scopes) > turns:
         tracks.append(Track(True, 0, rollout.dialogue, {}))
     flips: dict[Key, int] = {}
     for key, waits in checklist.order:
         scope, item = key
-        start, steps = tracks[scope].start, tracks[scope].steps
-        ready = max([start, *(flips[other] + 1 for other in waits)])
-        held = (s for s in range(ready, start + len(steps)) if steps[s - start][item])
-        flips[key] = next(held, NEVER)
-        tracks[scope].windows[item] = (ready, flips[key])
+        own = tracks[scope]
+        ready = own.start
+        for other in waits:
+            ready = max(ready, flips[other] + 1)
+        flips[key] = own.first(item, ready)
+        own.windows[item] = (ready, flips[key])
     return tracks
 
 
 def _check_shape(checklist: Checklist, rollout: Verdicts, where: str) -> None:
-    if len(rollout.turns) > checklist.turns:
+    if len(rollout.turns) > checklist.turns > 0:
         message = f"{where}turns: {len(rollout.turns)} turns, but the task has {checklist.turns}"
         raise CreditError(message, "a rollout has at most one entry a turn of the task")
     for t, turn in enumerate(rollout.turns):
-        _check_steps(turn, checklist.scopes[t].keys(), f"{where}turns[{t}]")
+        items = checklist.scopes[t].keys() if checklist.turns else set()
+        _check_steps(turn, items, f"{where}turns[{t}]")
     scope = checklist.scopes[-1] if len(checklist.scopes) > checklist.turns else {}
     count = sum(len(turn) for turn in rollout.turns)
     if len(rollout.dialogue) != count and (scope or rollout.dialogue):
@@ -107,8 +154,8 @@ def _check_shape(checklist: Checklist, rollout: Verdicts, where: str) -> None:
     _check_steps(rollout.dialogue, scope.keys(), f"{where}dialogue")
 
 
-def _check_steps(steps: Sequence[Step], items: Set[str], where: str) -> None:
-    for s, step in enumerate(steps):
+def _check_steps(steps: Timeline, items: Set[str], where: str) -> None:
+    for s, step in enumerate([steps.since] if isinstance(steps, Held) else steps):
         if step.keys() == items:
             continue
         for item in sorted(items - step.keys()):
@@ -127,7 +174,7 @@ def score(
 ) -> Scored:
     """The worth of one rollout; `scopes` are those that carry reward. Raises CreditError."""
     tracks = track(checklist, rollout, where)
-    errors = [any(None in step.values() for step in own.steps) for own in tracks]
+    errors = [own.error for own in tracks]
     turn_rewards: list[float | None] = []
     for scope, own, error in zip(checklist.scopes, tracks, errors, strict=True):
         if not own.reached:
@@ -136,7 +183,8 @@ def score(
             turn_rewards.append(None if error else _turn_reward(scope, own))
     counted = [worth for t in scopes if (worth := turn_rewards[t]) is not None]
     reward = math.fsum(counted) / len(counted) if counted and not any(errors) else None
-    return Scored(tracks, any(errors), reward, turn_rewards)
+    lengths = [len(turn) for turn in rollout.turns]
+    return Scored(tracks, lengths, any(errors), reward, turn_rewards)
 
 
 def _turn_reward(scope: Mapping[str, CreditItem], own: Track) -> float:
@@ -150,7 +198,7 @@ def _turn_reward(scope: Mapping[str, CreditItem], own: Track) -> float:
     violated = [
         item
         for item in scope.values()
-        if (item.veto or item.penalty) and not any(step[item.id] for step in own.steps)
+        if (item.veto or item.penalty) and own.first(item.id, own.start) == NEVER
     ]
     if any(item.veto for item in violated):
         return 0.0

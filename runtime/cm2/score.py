@@ -1,23 +1,30 @@
-"""Trajectories to verdicts and rewards."""
+"""Dialogues to verdicts and rewards."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
-from cm2 import credit
+from cm2 import satisfaction
 from cm2.bundle import Bundle, Instance
-from cm2.checklist import DIALOGUE, CreditItem, CreditTask, CreditTurn
-from cm2.decide import dialogue_facts, run_check, turn_facts
+from cm2.checklist import DIALOGUE, CreditItem, CreditTask
+from cm2.decide import Settled, settle
 from cm2.judge.view import Question
-from cm2.satisfaction import Verdicts
+from cm2.plan import Plan, PlannedItem, plan_of
+from cm2.satisfaction import Held, Verdicts
 from cm2.trajectory import Trajectory
 from cm2.verdict import Decision, Verdict
 from cm2dsl import ir
 from cm2dsl.diagnostic import suggest
+from cm2dsl.scope import Scope, TurnFacts, facts_of
 
 GATE = "gate"
+MISSED = Decision(Verdict.FAIL, GATE, reason="the turn was not reached")
+
+Outcome = Settled | Decision
+"""What became of an item: a check settled it, or somebody else decided."""
 
 
 class ScoreError(ValueError):
@@ -37,23 +44,44 @@ class Decides(Protocol):
 
 @dataclass(frozen=True)
 class Scored:
-    """A scored trajectory.
+    """A scored dialogue.
 
-    `decisions` has every item that was decided, by full name (`turn.item`); the items of turns
-    that were not reached are failed by the gate. `unjudged` are the items left out for want of a
-    judge: they are not in `task`, `verdicts` and the rewards. `at` are the turns
-    that carry reward. `reward` is None where a verdict is an error, and where no turn is in `at`.
+    `outcomes` has every item that was decided, by full name (`turn.item`); the items of turns
+    that were not reached are failed by the gate. `plan.unjudged` are the items left out for want
+    of a judge: they are not in `task`, `verdicts` and the rewards. `reward` is None where a verdict
+    is an error, and where no turn carries reward.
     """
 
-    trajectory: Trajectory
-    instance: Instance
-    decisions: dict[str, Decision]
-    unjudged: tuple[str, ...]
-    task: CreditTask
-    at: tuple[str, ...]
+    plan: Plan
+    outcomes: Mapping[str, Outcome]
     verdicts: Verdicts
     reward: float | None
     turn_rewards: list[float | None]
+    trajectory: Trajectory | None = None
+
+    @property
+    def instance(self) -> Instance:
+        return self.plan.instance
+
+    @property
+    def task(self) -> CreditTask:
+        return self.plan.task
+
+    @property
+    def at(self) -> tuple[str, ...]:
+        return self.plan.at
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        return self.plan.unjudged
+
+    @cached_property
+    def decisions(self) -> dict[str, Decision]:
+        """Every item's verdict with its evidence, by full name."""
+        return {
+            name: outcome.decision if isinstance(outcome, Settled) else outcome
+            for name, outcome in self.outcomes.items()
+        }
 
 
 def find_instance(bundle: Bundle, task: str) -> Instance:
@@ -66,11 +94,6 @@ def find_instance(bundle: Bundle, task: str) -> Instance:
     if not task:
         raise ScoreError("the dialogue names no task", 'add `"task": "NAME"`, or "NAME/ROW"')
     raise ScoreError(f"there is no task `{task}` in the spec", suggest(task, known))
-
-
-def needs_judge(item: ir.Item) -> bool:
-    """Whether a judge may have to decide the item."""
-    return item.ask is not None
 
 
 def score(bundle: Bundle, trajectory: Trajectory, judge: Decides | None = None) -> Scored:
@@ -86,128 +109,131 @@ def score_all(
     Without a judge, items with an `ask` are left out of the weights, also where a check could
     decide them: a reward whose weights depend on the dialogue could be gamed.
     """
-    cards = [_Card(bundle, t, find_instance(bundle, t.task), judge) for t in trajectories]
-    turns = max((len(card.instance.task.turns) for card in cards), default=0)
+    judged = judge is not None
+    cards = [
+        _Card(plan_of(bundle, find_instance(bundle, t.task), judged), facts_of(t), t)
+        for t in trajectories
+    ]
+    turns = max((len(card.plan.turns) for card in cards), default=0)
     for number in range(turns):
-        _ask(judge, [question for card in cards for question in card.open_turn(number)])
-    _ask(judge, [question for card in cards for question in card.open_dialogue()])
+        _ask(bundle, judge, [(card, number, card.open_turn(number)) for card in cards])
+    _ask(bundle, judge, [(card, None, card.open_dialogue()) for card in cards])
     return [card.total() for card in cards]
 
 
-@dataclass
-class _Open:
-    """An item that waits for the judge, and where its decision goes."""
+def score_facts(plan: Plan, facts: Sequence[TurnFacts]) -> Scored:
+    """Score the facts of one dialogue with checks alone."""
+    card = _Card(plan, facts, None)
+    for number in range(len(plan.turns)):
+        card.open_turn(number)
+    card.open_dialogue()
+    return card.total()
 
-    question: Question
-    name: str
-    decisions: dict[str, Decision]
 
-
-def _ask(judge: Decides | None, waiting: list[_Open]) -> None:
-    if judge is None or not waiting:
+def _ask(
+    bundle: Bundle,
+    judge: Decides | None,
+    waiting: Iterable[tuple[_Card, int | None, Sequence[PlannedItem]]],
+) -> None:
+    open_ = [(card, turn, one) for card, turn, items in waiting for one in items]
+    if judge is None or not open_:
         return
-    answers = judge.decide([one.question for one in waiting])
-    for one, decision in zip(waiting, answers, strict=True):
-        one.decisions[one.name] = decision
+    answers = judge.decide([card.question(bundle, turn, one.item) for card, turn, one in open_])
+    for (card, _, one), decision in zip(open_, answers, strict=True):
+        card.outcomes[one.name] = decision
 
 
 class _Card:
-    """One trajectory while it is scored."""
+    """One dialogue while it is scored."""
+
+    __slots__ = ("facts", "outcomes", "plan", "reached", "trajectory")
 
     def __init__(
-        self, bundle: Bundle, trajectory: Trajectory, instance: Instance, judge: Decides | None
+        self, plan: Plan, facts: Sequence[TurnFacts], trajectory: Trajectory | None
     ) -> None:
-        self.bundle = bundle
+        self.plan = plan
+        self.facts = facts
         self.trajectory = trajectory
-        self.instance = instance
-        self.judged = judge is not None
-        self.decisions: dict[str, Decision] = {}
-        self.reached = 0
+        self.outcomes: dict[str, Outcome] = {}
+        # With a simulated user the task has no turns of its own, and the dialogue all it took.
+        self.reached = len(facts) if plan.instance.task.simulated is not None else 0
 
-    def open_turn(self, number: int) -> list[_Open]:
+    def open_turn(self, number: int) -> Sequence[PlannedItem]:
         """Decide what checks can in this turn, and return what is left to the judge."""
-        turns = self.instance.task.turns
-        if number >= len(turns):
-            return []
-        turn = turns[number]
+        if number >= len(self.plan.turns):
+            return ()
+        items = self.plan.turns[number]
         gated = number > 0 and not (
-            self.reached == number and gate_open(turns[number - 1], self.decisions)
+            self.reached == number
+            and gate_open(self.plan.instance.task.turns[number - 1], self.outcomes)
         )
-        if gated or number >= len(self.trajectory.turns):
-            missed = Decision(Verdict.FAIL, GATE, reason="the turn was not reached")
-            names = [f"{turn.name}.{item.name}" for item in self._decidable(turn.items)]
-            self.decisions |= dict.fromkeys(names, missed)
-            return []
+        if gated or number >= len(self.facts):
+            self.outcomes |= dict.fromkeys([one.name for one in items], MISSED)
+            return ()
         self.reached = number + 1
-        return self._open(turn.name, number, turn.items)
+        return self._open(items, Scope((self.facts[number],))) if items else ()
 
-    def open_dialogue(self) -> list[_Open]:
+    def open_dialogue(self) -> Sequence[PlannedItem]:
         """The same for the task scope, whose dialogue is the turns that were reached."""
-        return self._open(DIALOGUE, None, self.instance.task.items)
+        if not self.plan.dialogue:
+            return ()
+        return self._open(self.plan.dialogue, Scope(self.facts[: self.reached], whole=True))
 
-    def _open(self, scope: str, turn: int | None, items: Sequence[ir.Item]) -> list[_Open]:
-        seen = replace(self.trajectory, turns=self.trajectory.turns[: self.reached])
-        facts = dialogue_facts(seen) if turn is None else turn_facts(seen, turn)
-        spec, task, row = self.bundle.spec, self.instance.task, self.instance.row
-        waiting: list[_Open] = []
-        for item in self._decidable(items):
-            name = f"{scope}.{item.name}"
-            decision = None
-            if item.check is not None:
-                decision = run_check(item, self.bundle.checks[item.check], facts, row)
-            if decision is not None:
-                self.decisions[name] = decision
+    def _open(self, items: Sequence[PlannedItem], scope: Scope) -> list[PlannedItem]:
+        row = self.plan.instance.row
+        waiting: list[PlannedItem] = []
+        for one in items:
+            settled = None
+            if one.check is not None:
+                settled = settle(one.item.kind, one.check, scope, row)
+            if settled is None:
+                waiting.append(one)
             else:
-                question = Question(spec, task, row, turn, item, seen)
-                waiting.append(_Open(question, name, self.decisions))
+                self.outcomes[one.name] = settled
         return waiting
 
-    def _decidable(self, items: Sequence[ir.Item]) -> list[ir.Item]:
-        return [item for item in items if self.judged or not needs_judge(item)]
+    def question(self, bundle: Bundle, turn: int | None, item: ir.Item) -> Question:
+        """What the judge is asked about an item; it sees the turns that were reached."""
+        assert self.trajectory is not None
+        seen = Trajectory(
+            self.trajectory.id,
+            self.trajectory.task,
+            self.trajectory.turns[: self.reached],
+            self.trajectory.system,
+            self.trajectory.opening,
+        )
+        instance = self.plan.instance
+        return Question(bundle.spec, instance.task, instance.row, turn, item, seen)
 
     def total(self) -> Scored:
-        task = self.instance.task
-        credited, at = credit_task(task, self.judged)
-        steps = [len(turn.steps) for turn in self.trajectory.turns[: self.reached]]
-        verdicts = Verdicts(
-            [
-                self._timeline(turn.name, turn.items, count)
-                for turn, count in zip(credited.turns, steps, strict=False)
-            ],
-            self._timeline(DIALOGUE, credited.items, sum(steps)) if credited.items else (),
-        )
+        plan = self.plan
+        steps = [turn.steps for turn in self.facts[: self.reached]]
+        if plan.task.turns:
+            turns = [
+                self._held(turn.name, turn.items, count)
+                for turn, count in zip(plan.task.turns, steps, strict=False)
+            ]
+        else:
+            turns = [Held(count, {}) for count in steps]
+        items = plan.task.items
+        verdicts = Verdicts(turns, self._held(DIALOGUE, items, sum(steps)) if items else ())
         reward: float | None = None
-        turn_rewards: list[float | None] = [None] * len(task.turns)
-        if at:
-            reward, turn_rewards = credit.rewards(
-                credited, verdicts, unreached=task.assign.unreached, at=at
-            )
-        return Scored(
-            self.trajectory,
-            self.instance,
-            self.decisions,
-            () if self.judged else unjudged(task),
-            credited,
-            at,
-            verdicts,
-            reward,
-            turn_rewards,
-        )
+        turn_rewards: list[float | None] = [None] * len(plan.turns)
+        if plan.checklist is not None:
+            unreached = plan.instance.task.assign.unreached
+            worth = satisfaction.score(plan.checklist, verdicts, unreached, plan.scopes, "")
+            reward, turn_rewards = worth.reward, worth.turn_rewards
+        return Scored(plan, self.outcomes, verdicts, reward, turn_rewards, self.trajectory)
 
-    def _timeline(
-        self, scope: str, items: Sequence[CreditItem], steps: int
-    ) -> list[dict[str, bool | None]]:
-        """v(s): for each step of a scope, whether each item holds after it; None for an error."""
-        return [
-            {item.id: _holds(self.decisions[f"{scope}.{item.id}"], s) for item in items}
-            for s in range(steps)
-        ]
-
-
-def _holds(decision: Decision, step: int) -> bool | None:
-    if decision.verdict is Verdict.ERROR:
-        return None
-    return decision.step is not None and step >= decision.step
+    def _held(self, scope: str, items: Sequence[CreditItem], steps: int) -> Held:
+        since: dict[str, int | None] = {}
+        errors: set[str] = set()
+        for item in items:
+            outcome = self.outcomes[f"{scope}.{item.id}"]
+            since[item.id] = outcome.step
+            if isinstance(outcome, Decision) and outcome.verdict is Verdict.ERROR:
+                errors.add(item.id)
+        return Held(steps, since, errors)
 
 
 def verdict_records(scored: Scored) -> dict[str, dict[str, Any]]:
@@ -226,63 +252,16 @@ def verdict_records(scored: Scored) -> dict[str, dict[str, Any]]:
     }
 
 
-def gate_open(turn: ir.Turn, decisions: dict[str, Decision]) -> bool:
+def gate_open(turn: ir.Turn, outcomes: Mapping[str, Outcome]) -> bool:
     """Whether the dialogue goes on after a turn: every strict item that was decided holds.
 
     A verdict that is an error keeps the gate open: it masks the rollout, and closes nothing.
     """
-    found = [decisions.get(f"{turn.name}.{item.name}") for item in turn.items if item.strict]
-    return all(one is None or one.verdict in (Verdict.PASS, Verdict.ERROR) for one in found)
+    found = [outcomes.get(f"{turn.name}.{item.name}") for item in turn.items if item.strict]
+    return all(one is None or _lets_on(one) for one in found)
 
 
-def unjudged(task: ir.Task) -> tuple[str, ...]:
-    """The full names of the items that a judge would have to decide."""
-    scopes = [*((turn.name, turn.items) for turn in task.turns), (DIALOGUE, task.items)]
-    return tuple(
-        f"{scope}.{item.name}" for scope, items in scopes for item in items if needs_judge(item)
-    )
-
-
-def credit_task(task: ir.Task, judged: bool) -> tuple[CreditTask, tuple[str, ...]]:
-    """The task as credit sees it, and the turns that carry reward.
-
-    Unless `judged`, items that need a judge are left out, and so is a turn that they leave without
-    weight. No turn may be left: nothing can be said about the task then without a judge.
-    """
-    left_out = set() if judged else set(unjudged(task))
-    scopes = [*((turn.name, turn.items) for turn in task.turns), (DIALOGUE, task.items)]
-    kept = {scope: _kept(scope, items, left_out) for scope, items in scopes}
-    known = {f"{scope}.{item.name}" for scope in kept for item in kept[scope]}
-    turns = tuple(
-        CreditTurn(turn.name, _credit_items(kept[turn.name], known)) for turn in task.turns
-    )
-    items = _credit_items(kept[DIALOGUE], known)
-    named = [*((turn.name, turn.items) for turn in turns), *([(DIALOGUE, items)] if items else [])]
-    empty = {turn.name for turn in task.turns if not turn.items}
-    at = tuple(
-        name
-        for name, counted in named
-        if (counted or name in empty) and (task.assign.at is None or name in task.assign.at)
-    )
-    return CreditTask(turns, items), at
-
-
-def _kept(scope: str, items: Sequence[ir.Item], left_out: set[str]) -> list[ir.Item]:
-    """The items of a turn that count; none where what is left has no weight."""
-    kept = [item for item in items if f"{scope}.{item.name}" not in left_out]
-    return kept if any(item.weight > 0 for item in kept) else []
-
-
-def _credit_items(items: Sequence[ir.Item], known: set[str]) -> tuple[CreditItem, ...]:
-    """The items as credit sees them; what does not count is waited for by none."""
-    return tuple(
-        CreditItem(
-            id=item.name,
-            weight=item.weight,
-            after=tuple(name for name in item.after if name in known),
-            strict=item.strict,
-            veto=item.veto,
-            penalty=item.penalty,
-        )
-        for item in items
-    )
+def _lets_on(outcome: Outcome) -> bool:
+    if isinstance(outcome, Settled):
+        return outcome.holds
+    return outcome.verdict in (Verdict.PASS, Verdict.ERROR)

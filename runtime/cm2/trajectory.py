@@ -13,6 +13,7 @@ from cm2dsl.trajectory import (
     Trajectory,
     Turn,
     call_text,
+    has_failed,
     segments,
     step_segments,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "Trajectory",
     "Turn",
     "call_text",
+    "has_failed",
     "segments",
     "step_segments",
 ]

@@ -17,6 +17,9 @@ from cm2dsl import ir
 from cm2dsl.trajectory import Call, Step, Trajectory, Turn
 
 TOOLS = ["search", "book", "查询"]
+WRITES = ("book", "查询")
+"""Those with `"x-effect": "write"`."""
+
 KEYS = ["x", "y", "城市", "a key"]
 STRINGS = ["", "1", "12", "ROM", "rom", "北京", "MU5101", "120.50", "true", "a b", 'a "b" \\ {x}']
 NUMBERS = [0, 1, 1.0, -1, 2, 12, 12.0, 12.01, 120.5, 1200, 5101, -120.5]
@@ -67,6 +70,7 @@ REPLIES = [
     "5101,200,1",
 ]
 NOT_RESULTS = [None, None, "Error: no", "null", "NaN", '{"x": 1, "x": 1}', '{"x": 1', "", "12"]
+NOT_RESULTS += ['{"error": "no"}', '{"error": null, "x": 1}', '{"error": 0}', " error", "Errors"]
 
 
 # --- checks -----------------------------------------------------------------------------------
@@ -124,6 +128,8 @@ def constraints(draw: st.DrawFn, form: str) -> ir.Constraint:
             constants(strings), constants(numbers), row_refs(TEXT_COLUMNS + NUMBER_COLUMNS)
         )
         value = draw(ordered)
+    elif op in ("==", "!=") and draw(st.integers(0, 5)) == 0:
+        value = ir.Many(values=tuple(draw(st.lists(values(form), max_size=3))))
     elif op in ("==", "!=") and draw(st.booleans()):
         value = draw(st.one_of(constants(numbers), row_refs(NUMBER_COLUMNS)))
         tolerance = draw(st.sampled_from([0.0, 0.01, 1.0, 11.0]))
@@ -133,34 +139,51 @@ def constraints(draw: st.DrawFn, form: str) -> ir.Constraint:
 
 
 @st.composite
-def calls(draw: st.DrawFn, form: str) -> ir.Called:
-    tool = draw(st.sampled_from([*TOOLS, *TOOLS, None]))
+def patterns(draw: st.DrawFn, form: str, by: str) -> ir.Called:
+    tool = draw(st.sampled_from([*TOOLS, *TOOLS, None, "write"]))
     where = draw(st.lists(constraints(form), max_size=2))
-    return ir.Called(tool=tool, where=tuple(where))
+    exact = draw(st.integers(0, 3)) == 0
+    called: dict[str, Any] = {"tool": tool, "where": tuple(where), "exact": exact, "by": by}
+    if tool == "write":
+        called |= {"tool": None, "tools": WRITES}
+    return ir.Called(**called)
+
+
+@st.composite
+def calls(draw: st.DrawFn, form: str, by: str | None = None) -> ir.Called:
+    by = by or draw(st.sampled_from(["agent", "agent", "agent", "user"]))
+    but = draw(st.lists(patterns(form, by), max_size=2)) if draw(st.integers(0, 3)) == 0 else []
+    return draw(patterns(form, by)).model_copy(update={"but": tuple(but)})
 
 
 @st.composite
 def atoms(draw: st.DrawFn, form: str) -> Any:
     call = draw(calls(form))
-    match draw(st.sampled_from(["called", "before", "result", "contains", "matches", "mentions"])):
+    kinds = ["called", "called", "before", "result", "contains", "matches", "mentions", "replied"]
+    match draw(st.sampled_from(kinds)):
         case "called":
             count = draw(st.sampled_from([None, None, "at_least", "at_most", "exactly"]))
             times = draw(st.integers(0, 3))
             counted = ir.Count(op=count, times=times) if count else None
-            return call.model_copy(update={"count": counted})
+            outcome = draw(st.sampled_from(["any", "any", "succeeded", "failed"]))
+            return call.model_copy(update={"count": counted, "outcome": outcome})
         case "before":
-            return ir.Before(first=call, second=draw(calls(form)))
+            return ir.Before(first=call, second=draw(calls(form, call.by)))
+        case "replied":
+            return ir.Replied()
         case "result":
             return ir.Result(call=call, has=draw(constraints(form)))
         case "contains":
             said = [each for each in SCALARS if each is not None and each != ""]
             constant = constants(st.sampled_from(said))
             value = draw(st.one_of(constant, constant, row_refs(SCALAR_COLUMNS), filled(form)))
-            return ir.ReplyContains(value=value)
+            plain = isinstance(value, ir.Constant) and not isinstance(value.value, str)
+            ignoring = "" if plain else draw(st.sampled_from(["", "", ",", "OM"]))
+            return ir.ReplyContains(value=value, ignoring=ignoring)
         case "matches":
             return ir.ReplyMatches(pattern=draw(st.sampled_from(PATTERNS)))
         case _:
-            return ir.ReplyMentions(call=call, path=draw(paths))
+            return ir.ReplyMentions(call=draw(calls(form, "agent")), path=draw(paths))
 
 
 def checks(form: str) -> Any:
@@ -183,13 +206,19 @@ def source(check: Any) -> str:
     match check:
         case ir.Called():
             times = f" {check.count.op} {check.count.times} times" if check.count else ""
-            return f"called {_pattern(check)}{times}"
+            word = "called" if check.outcome == "any" else check.outcome
+            return f"{_who(check)}{word} {_pattern(check)}{times}"
         case ir.Before():
-            return f"called {_pattern(check.first)} before {_pattern(check.second)}"
+            first, second = _pattern(check.first), _pattern(check.second)
+            return f"{_who(check.first)}called {first} before {second}"
         case ir.Result():
-            return f"result {_pattern(check.call)} has {_constraint(check.has)}"
+            who = _who(check.call)
+            return f"{who}result {_pattern(check.call)} has {_constraint(check.has)}"
+        case ir.Replied():
+            return "replied"
         case ir.ReplyContains():
-            return f"reply contains {_value(check.value)}"
+            ignoring = f" ignoring {quoted(check.ignoring)}" if check.ignoring else ""
+            return f"reply contains {_value(check.value)}{ignoring}"
         case ir.ReplyMatches():
             return f"reply matches {_regex(check.pattern)}"
         case ir.ReplyMentions():
@@ -205,8 +234,16 @@ def source(check: Any) -> str:
 
 def _pattern(call: ir.Called) -> str:
     tool = "*" if call.tool is None else call.tool
-    where = ", ".join(_constraint(each) for each in call.where)
-    return f"{tool}({where})" if where else tool
+    if call.tools is not None:
+        tool = "any write"
+    where = [_constraint(each) for each in call.where]
+    where += ["nothing else"] if call.exact else []
+    text = f"{tool}({', '.join(where)})" if where else tool
+    return text + (f" except {', '.join(map(_pattern, call.but))}" if call.but else "")
+
+
+def _who(call: ir.Called) -> str:
+    return "user " if call.by == "user" else ""
 
 
 def _constraint(constraint: ir.Constraint) -> str:
@@ -368,7 +405,8 @@ def _call(rng: random.Random, number: int, wanted: Hints) -> Call:
     if rng.random() < 0.75:
         result = json.dumps(json_value(rng) if rng.random() < 0.2 else _planted(rng, wanted))
     raw = "{" if arguments is None else json.dumps(arguments)
-    return Call(f"c{number}", rng.choice(TOOLS), arguments, raw, result)
+    failed = rng.choice([None, None, None, True, False]) if result is not None else None
+    return Call(f"c{number}", rng.choice(TOOLS), arguments, raw, result, failed)
 
 
 def _figures(rng: random.Random, value: float) -> str:
@@ -399,4 +437,5 @@ def _step(rng: random.Random, wanted: Hints) -> Step:
 def trajectory(rng: random.Random, task: str, wanted: Hints) -> Trajectory:
     """One turn of 0 to 4 steps."""
     steps = tuple(_step(rng, wanted) for _ in range(rng.choice([0, 1, 2, 2, 3, 3, 4])))
-    return Trajectory("generated", task, (Turn("go", steps),))
+    acts = tuple(_call(rng, 9 + number, wanted) for number in range(rng.choice([0, 0, 1, 2])))
+    return Trajectory("generated", task, (Turn("go", steps, acts),))

@@ -1,8 +1,9 @@
 """What a check means, written as slowly and obviously as possible.
 
-`holds(check, steps, row, judged)` says what a check (cm2dsl.ir.Check) is after the given steps of a
-dialogue: True, False, or None where the item has a judge and the words are not there. It follows
-docs/language.md and shares no code with cm2dsl/checks.py, the emitter or cm2/decide.py.
+`holds(check, turn, row, judged)` says what a check (cm2dsl.ir.Check) is after the steps of a turn
+(or its first steps): True, False, or None where the item has a judge and the words are not there.
+It follows docs/language.md and shares no code with cm2dsl/checks.py, cm2dsl/scope.py, the emitter
+or cm2/decide.py.
 """
 
 from __future__ import annotations
@@ -10,48 +11,51 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 from cm2dsl import ir
-from cm2dsl.trajectory import Call, Step
+from cm2dsl.trajectory import Call, Turn
 
 NOTHING = object()
 """A tool result that is missing, is `null`, or is not strict JSON."""
 
 
-def holds(check: ir.Check, steps: Sequence[Step], row: ir.Row | None, judged: bool) -> bool | None:
+def holds(check: ir.Check, turn: Turn, row: ir.Row | None, judged: bool) -> bool | None:
     if isinstance(check, ir.Not):
-        inner = holds(check.of, steps, row, judged)
+        inner = holds(check.of, turn, row, judged)
         if inner is None:
             return None
         return not inner
     if isinstance(check, ir.And):
-        parts = [holds(part, steps, row, judged) for part in check.of]
+        parts = [holds(part, turn, row, judged) for part in check.of]
         if False in parts:
             return False
         if None in parts:
             return None
         return True
     if isinstance(check, ir.Or):
-        parts = [holds(part, steps, row, judged) for part in check.of]
+        parts = [holds(part, turn, row, judged) for part in check.of]
         if True in parts:
             return True
         if None in parts:
             return None
         return False
     if isinstance(check, ir.Called):
-        return _counts(check.count, len(_calls(check, steps, row)))
+        return _counts(check.count, len(_calls(check, turn, row)))
     if isinstance(check, ir.Before):
-        return _before(check, steps, row)
+        return _before(check, turn, row)
+    if isinstance(check, ir.Replied):
+        last = turn.steps[-1]
+        return last.reply != "" and last.calls == () and last.malformed is None
     if isinstance(check, ir.Result):
-        for _, call in _calls(check.call, steps, row):
+        for call in _calls(check.call, turn, row):
             result = _result(call)
             if result is not NOTHING and _meets(check.has, result, row):
                 return True
         return False
-    if _is_said(check, steps, row):
+    if _is_said(check, turn, row):
         return True
     if judged:
         return None
@@ -61,21 +65,77 @@ def holds(check: ir.Check, steps: Sequence[Step], row: ir.Row | None, judged: bo
 # --- calls ------------------------------------------------------------------------------------
 
 
-def _calls(pattern: ir.Called, steps: Sequence[Step], row: ir.Row | None) -> list[tuple[int, Call]]:
-    """The calls that match, each with the number of its step."""
-    found = []
-    for number, step in enumerate(steps):
-        for call in step.calls:
-            if pattern.tool is not None and call.tool != pattern.tool:
-                continue
-            if pattern.where:
-                if call.arguments is None:
-                    continue
-                arguments = dict(call.arguments)
-                if not all(_meets(one, arguments, row) for one in pattern.where):
-                    continue
-            found.append((number, call))
+def _calls(pattern: ir.Called, turn: Turn, row: ir.Row | None) -> list[Call]:
+    """The calls of the turn that match."""
+    if pattern.by == "user":
+        made = list(turn.acts)
+    else:
+        made = [call for step in turn.steps for call in step.calls]
+    found = [call for call in made if _is_such(pattern, call, row)]
+    for other in pattern.but:
+        found = [call for call in found if not _is_such(other, call, row)]
+    if pattern.outcome == "succeeded":
+        found = [call for call in found if call.result is not None and not _is_error(call)]
+    if pattern.outcome == "failed":
+        found = [call for call in found if call.result is not None and _is_error(call)]
     return found
+
+
+def _is_such(pattern: ir.Called, call: Call, row: ir.Row | None) -> bool:
+    if pattern.tool is not None and call.tool != pattern.tool:
+        return False
+    if pattern.tools is not None and call.tool not in pattern.tools:
+        return False
+    if not pattern.where and not pattern.exact:
+        return True
+    if call.arguments is None:
+        return False
+    arguments = dict(call.arguments)
+    if not all(_meets(one, arguments, row) for one in pattern.where):
+        return False
+    if pattern.exact:
+        named = [list(one.path) for one in pattern.where]
+        return all(_is_named(place, named) for place in _places(arguments, []))
+    return True
+
+
+def _places(value: Any, path: list[str | int]) -> list[list[str | int]]:
+    """The path of every value inside a JSON value, itself left out."""
+    inside: list[tuple[str | int, Any]] = []
+    if isinstance(value, dict):
+        inside = list(value.items())
+    if isinstance(value, list):
+        inside = list(enumerate(value))
+    found = []
+    for step, inner in inside:
+        found.append([*path, step])
+        found += _places(inner, [*path, step])
+    return found
+
+
+def _is_named(place: list[str | int], named: list[list[str | int | None]]) -> bool:
+    """Whether a value is on the way to a path that is named, or beyond its end."""
+    for path in named:
+        both = min(len(place), len(path))
+        fits = True
+        for there, wanted in zip(place[:both], path[:both], strict=True):
+            if wanted is None:
+                fits = fits and isinstance(there, int)
+            else:
+                fits = fits and type(there) is type(wanted) and there == wanted
+        if fits:
+            return True
+    return False
+
+
+def _is_error(call: Call) -> bool:
+    if call.failed is not None:
+        return call.failed
+    assert call.result is not None
+    if call.result.strip()[:6].lower() in ("error", "error:"):
+        return True
+    value = _result(call)
+    return isinstance(value, dict) and value.get("error") not in (None, False, "", 0, [], {})
 
 
 def _counts(count: ir.Count | None, found: int) -> bool:
@@ -88,10 +148,10 @@ def _counts(count: ir.Count | None, found: int) -> bool:
     return found == count.times
 
 
-def _before(check: ir.Before, steps: Sequence[Step], row: ir.Row | None) -> bool:
+def _before(check: ir.Before, turn: Turn, row: ir.Row | None) -> bool:
     """The first was called, and nothing that matches the second in that step or before it."""
-    for number in range(len(steps)):
-        until_here = steps[: number + 1]
+    for number in range(len(turn.steps)):
+        until_here = replace(turn, steps=turn.steps[: number + 1])
         if _calls(check.second, until_here, row):
             return False
         if _calls(check.first, until_here, row):
@@ -154,6 +214,8 @@ def _stands(found: Any, constraint: ir.Constraint, row: ir.Row | None) -> bool:
         assert isinstance(constraint.value, ir.Many)
         return any(_equal(found, _value(each, row)) for each in constraint.value.values)
     other = _value(constraint.value, row)
+    if isinstance(constraint.value, ir.Many):
+        return _equal(found, other) == (op == "==")
     if op == "==":
         return _equal(found, other) or _close(found, other, constraint.tolerance)
     if op == "!=":
@@ -209,6 +271,8 @@ def _value(value: ir.Value, row: ir.Row | None) -> Any:
         return value.value
     if isinstance(value, ir.RowRef):
         return _cell(value, row)
+    if isinstance(value, ir.Many):
+        return [_value(each, row) for each in value.values]
     assert isinstance(value, ir.Filled)
     return "".join(
         part if isinstance(part, str) else _as_text(_cell(part, row)) for part in value.text
@@ -235,14 +299,18 @@ def _as_text(value: Any) -> str:
 # --- words in replies -------------------------------------------------------------------------
 
 
-def _is_said(check: ir.Check, steps: Sequence[Step], row: ir.Row | None) -> bool:
-    replies = [step.reply for step in steps if step.reply != ""]
+def _is_said(check: ir.Check, turn: Turn, row: ir.Row | None) -> bool:
+    replies = [step.reply for step in turn.steps if step.reply != ""]
     if isinstance(check, ir.ReplyContains):
-        return any(_says(reply, _value(check.value, row)) for reply in replies)
+        value = _value(check.value, row)
+        if check.ignoring and isinstance(value, str | bool):
+            value = _without(_as_text(value), check.ignoring)
+            replies = [_without(reply, check.ignoring) for reply in replies]
+        return any(_says(reply, value) for reply in replies)
     if isinstance(check, ir.ReplyMatches):
         return any(re.search(check.pattern, reply) for reply in replies)
     assert isinstance(check, ir.ReplyMentions)
-    for _, call in _calls(check.call, steps, row):
+    for call in _calls(check.call, turn, row):
         result = _result(call)
         if result is NOTHING:
             continue
@@ -250,6 +318,10 @@ def _is_said(check: ir.Check, steps: Sequence[Step], row: ir.Row | None) -> bool
             if any(_says(reply, value) for reply in replies):
                 return True
     return False
+
+
+def _without(text: str, characters: str) -> str:
+    return "".join(char for char in text if char not in characters)
 
 
 def _says(reply: str, value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cm2dsl import checks
+from cm2dsl.scope import ReplyFact
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text()),
@@ -123,7 +125,7 @@ def test_numbers_stand_in_text_as_a_person_writes_them(value: Any, shown: str) -
     ],
 )
 def test_a_number_is_said_in_any_of_its_written_forms(reply: str, value: float, said: bool) -> None:
-    assert checks.mentions(reply, value) is said
+    assert ReplyFact(reply, 0, 0, 0).says(value) is said
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_a_number_is_said_in_any_of_its_written_forms(reply: str, value: float, 
     ],
 )
 def test_text_is_said_after_folding(reply: str, value: Any, said: bool) -> None:
-    assert checks.mentions(reply, value) is said
+    assert ReplyFact(reply, 0, 0, 0).says(value) is said
 
 
 @pytest.mark.parametrize(
@@ -189,6 +191,18 @@ def test_a_path_finds_every_value_that_it_leads_to(
     assert list(checks.at({"a": [{"b": 1}, {"b": 2}, 3]}, *path)) == found
 
 
+def steps(parts: Sequence[bool | None]) -> checks.Kleene:
+    """The steps at which each of these is true, and false."""
+    true = sum(1 << s for s, part in enumerate(parts) if part is True)
+    return true, sum(1 << s for s, part in enumerate(parts) if part is False)
+
+
+def after_one_step(value: checks.Kleene) -> bool | None:
+    true, false = value[0] & 1, value[1] & 1
+    assert not (true and false)
+    return True if true else False if false else None
+
+
 @pytest.mark.parametrize("parts", list(product([True, False, None], repeat=3)))
 def test_what_is_undecided_is_so_because_either_answer_is_possible(
     parts: tuple[bool | None, ...],
@@ -196,13 +210,57 @@ def test_what_is_undecided_is_so_because_either_answer_is_possible(
     readings = list(product(*([True, False] if part is None else [part] for part in parts)))
     both = {all(reading) for reading in readings}
     either = {any(reading) for reading in readings}
-    assert checks.all_of(*parts) is (both.pop() if len(both) == 1 else None)
-    assert checks.any_of(*parts) is (either.pop() if len(either) == 1 else None)
+    each = [steps([part]) for part in parts]
+    assert after_one_step(checks.all_of(*each)) is (both.pop() if len(both) == 1 else None)
+    assert after_one_step(checks.any_of(*each)) is (either.pop() if len(either) == 1 else None)
 
 
 def test_the_negation_of_undecided_is_undecided() -> None:
-    assert [checks.negation(part) for part in (True, False, None)] == [False, True, None]
+    assert checks.negation(steps([True, False, None])) == steps([False, True, None])
 
 
 def test_words_that_are_not_there_decide_nothing() -> None:
-    assert [checks.if_said(said) for said in (True, False)] == [True, None]
+    assert checks.if_said(0b01) == steps([True, None])
+
+
+def test_a_call_decides_both_ways() -> None:
+    true, false = checks.sure(0b01)
+    assert (true & 0b11, false & 0b11) == steps([True, False])
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        (("a", 1, "b"), 2),
+        (("a", 0), {"b": 1}),
+        (("a", 5), None),
+        (("a", "b"), None),
+        (("x",), None),
+    ],
+)
+def test_a_path_without_stars_leads_to_one_value_or_to_nothing(
+    path: tuple[str | int, ...], found: Any
+) -> None:
+    value = checks.get({"a": [{"b": 1}, {"b": 2}, 3]}, *path)
+    assert value == found if found is not None else value is checks.NOTHING
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fits"),
+    [
+        ({}, True),
+        ({"a": 1}, True),
+        ({"a": {"anything": [1]}}, True),
+        ({"b": {"c": 1}}, True),
+        ({"b": {}}, True),
+        ({"b": {"d": 1}}, False),
+        ({"l": [{"x": 1}, {"x": 2}]}, True),
+        ({"l": [{"x": 1, "y": 2}]}, False),
+        ({"m": [1]}, True),
+        ({"m": [1, 2]}, False),
+        ({"z": None}, False),
+    ],
+)
+def test_nothing_else_looks_at_every_depth(arguments: dict[str, Any], fits: bool) -> None:
+    paths: Any = {"a": {}, "b": {"c": {}}, "l": {None: {"x": {}}}, "m": {0: {}}}
+    assert checks.no_more(arguments, paths) is fits

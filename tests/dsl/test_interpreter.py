@@ -6,19 +6,19 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from generated import CSV, JSONL, TOOLS, checks, hints, source, trajectory
+from generated import CSV, JSONL, TOOLS, WRITES, checks, hints, source, trajectory
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from interpreter import holds
 
-from cm2.decide import turn_facts
 from cm2dsl import ir
-from cm2dsl.checks import Scope
 from cm2dsl.compiler import compile_file
 from cm2dsl.emit.reward import emit_reward
+from cm2dsl.scope import Scope, evidence, facts_of
 from cm2dsl.trajectory import segments
 
 EXAMPLES = 420
@@ -26,6 +26,7 @@ DIALOGUES = 60
 SPEC = """cm2 1
 domain d
 tools "tools.json"
+user tools "tools.json"
 task t each row in "rows.{form}" {{
   turn u {{
     user "go"
@@ -34,7 +35,7 @@ task t each row in "rows.{form}" {{
   }}
 }}
 """
-Function = Callable[[Scope, ir.Row | None], bool | None]
+Function = Callable[[Scope, ir.Row | None], int | tuple[int, int]]
 
 
 def compile_check(folder: Path, form: str, text: str) -> tuple[ir.Task, dict[str, Function]]:
@@ -46,8 +47,24 @@ def compile_check(folder: Path, form: str, text: str) -> tuple[ir.Task, dict[str
     return compiled.spec.tasks[0], namespace["CHECKS"]
 
 
+def after(value: int | tuple[int, int], step: int) -> bool | None:
+    """What a compiled check says of a step."""
+    if isinstance(value, int):
+        return bool(value >> step & 1)
+    true, false = (bool(steps >> step & 1) for steps in value)
+    assert not (true and false)
+    return True if true else False if false else None
+
+
 def test_compiled_checks_agree_with_the_interpreter(tmp_path: Path) -> None:
-    tools = [{"name": tool, "parameters": {"type": "object"}} for tool in TOOLS]
+    tools = [
+        {
+            "name": tool,
+            "parameters": {"type": "object"},
+            "x-effect": "write" if tool in WRITES else "read",
+        }
+        for tool in TOOLS
+    ]
     (tmp_path / "tools.json").write_text(json.dumps(tools), encoding="utf-8")
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in JSONL)
     (tmp_path / "rows.jsonl").write_text(lines, encoding="utf-8")
@@ -76,16 +93,17 @@ def test_compiled_checks_agree_with_the_interpreter(tmp_path: Path) -> None:
         for _ in range(DIALOGUES):
             row = rng.choice(task.rows)
             dialogue = trajectory(rng, f"t/{row.key}", wanted[row.key])
-            facts = turn_facts(dialogue, 0)
-            steps = dialogue.turns[0].steps
+            facts = facts_of(dialogue)
+            (turn,) = dialogue.turns
             names = {segment.name for segment in segments(dialogue)}
-            for last in range(len(steps)):
-                for name, judged in ((hard.check, False), (soft.check, True)):
-                    scope = Scope(facts, last)
-                    compiled = functions[name](scope, row)
-                    assert names.issuperset(scope.evidence)
-                    meant = holds(check, steps[: last + 1], row, judged)
-                    assert compiled is meant, (source(check), dialogue, last, row)
+            for name, judged in ((hard.check, False), (soft.check, True)):
+                scope = Scope(facts)
+                value = functions[name](scope, row)
+                assert names.issuperset(evidence(scope.found, scope.steps))
+                for last in range(len(turn.steps)):
+                    until_here = replace(turn, steps=turn.steps[: last + 1])
+                    meant = holds(check, until_here, row, judged)
+                    assert after(value, last) is meant, (source(check), dialogue, last, row)
                     compared[f"{judged} {meant}"] += 1
             compared["pairs"] += 1
 

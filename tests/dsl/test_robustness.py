@@ -95,8 +95,12 @@ def outcome(path: Path) -> str:
     assert ir.Spec.model_validate_json(files["ir.json"]) == compiled.spec
     namespace: dict[str, Any] = {}
     exec(files["reward.py"], namespace)
-    items = [item for task in compiled.spec.tasks for turn in task.turns for item in turn.items]
-    items += [item for task in compiled.spec.tasks for item in task.items]
+    items = [
+        item
+        for task in compiled.spec.tasks
+        for scope in (*(turn.items for turn in task.turns), task.items)
+        for item in scope
+    ]
     assert list(namespace["CHECKS"]) == [item.check for item in items if item.check is not None]
     return "compiled"
 

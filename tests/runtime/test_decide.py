@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from cm2.decide import dialogue_facts, run_check, turn_facts
+from cm2.decide import settle
 from cm2.trajectory import Call, Step, Trajectory, Turn, segments
 from cm2.verdict import Verdict
-from cm2dsl import ir
-from cm2dsl.checks import Facts, Scope
+from cm2dsl.scope import Scope, TurnFacts, facts_of
 
 JUDGE = "judge"
 
 
-def item(kind: str) -> ir.Item:
-    place = ir.Place(file="spec.cm2", line=1, column=1)
-    return ir.Item.model_validate(
-        {"name": "i", "kind": kind, "weight": 1, "focus": "reply", "check": "f", "place": place}
-    )
-
-
-def decide(kind: str, values: list[bool | None]) -> tuple[str, int | None]:
+def decide(kind: Any, values: list[bool | None]) -> tuple[str, int | None]:
     """(verdict, step) of an item whose check has these values after steps 0, 1, …"""
-    facts = Facts((), (), len(values))
-    decision = run_check(item(kind), lambda scope, row: values[scope.last], facts, None)
-    if decision is None:
+    scope = Scope([TurnFacts(0, len(values), [], [], [], 0)])
+    true = sum(1 << s for s, value in enumerate(values) if value is True)
+    false = sum(1 << s for s, value in enumerate(values) if value is False)
+    check: Any = (true, false) if None in values else true
+    settled = settle(kind, lambda scope, row: check, scope, None)
+    if settled is None:
         return JUDGE, None
+    decision = settled.decision
     assert decision.by == "check"
+    assert (decision.verdict is Verdict.PASS) is settled.holds
     return decision.verdict.value, decision.step
 
 
@@ -92,14 +91,29 @@ DIALOGUE = Trajectory(
 )
 
 
+FIRST, SECOND = facts_of(DIALOGUE)
+
+
+def turn() -> Scope:
+    """The first turn: three steps."""
+    return Scope([FIRST])
+
+
+def whole() -> Scope:
+    return Scope([FIRST, SECOND], whole=True)
+
+
+def steps(answer: int, scope: Scope) -> list[bool]:
+    return [bool(answer >> s & 1) for s in range(scope.steps)]
+
+
 def test_facts_of_a_turn_are_its_calls_and_replies() -> None:
-    facts = turn_facts(DIALOGUE, 0)
-    assert facts.steps == 3
-    assert [(reply.text, reply.step) for reply in facts.replies] == [
+    assert FIRST.steps == 3
+    assert [(reply.text, reply.step) for reply in FIRST.replies] == [
         ("Let me look", 0),
         ("Done", 2),
     ]
-    assert [(call.tool, call.arguments, call.step) for call in facts.calls] == [
+    assert [(call.tool, call.arguments, call.step) for call in FIRST.calls] == [
         ("search", {"x": 1}, 0),
         ("search", None, 0),
         ("book", {}, 0),
@@ -107,72 +121,109 @@ def test_facts_of_a_turn_are_its_calls_and_replies() -> None:
 
 
 def test_a_result_that_is_not_json_is_none() -> None:
-    assert [call.result for call in turn_facts(DIALOGUE, 0).calls] == [{"n": 7}, None, None]
+    assert [call.result for call in FIRST.calls] == [{"n": 7}, None, None]
 
 
 @pytest.mark.parametrize("text", ["", "NaN", '{"a": 1, "a": 2}', "{'a': 1}", "1e999", "[" * 99999])
 def test_a_result_that_two_readers_could_read_differently_is_none(text: str) -> None:
     dialogue = Trajectory("d", "t", (Turn("u", (Step(calls=(Call("1", "a", {}, "", text),)),)),))
-    assert turn_facts(dialogue, 0).calls[0].result is None
+    assert facts_of(dialogue)[0].calls[0].result is None
 
 
 def test_facts_name_the_segments_they_come_from() -> None:
     texts = {segment.name: segment.text for segment in segments(DIALOGUE)}
-    for facts in (turn_facts(DIALOGUE, 0), turn_facts(DIALOGUE, 1), dialogue_facts(DIALOGUE)):
+    for facts in (FIRST, SECOND):
         for reply in facts.replies:
-            assert texts[reply.segment] == reply.text
-        for call in facts.calls:
-            assert texts[call.segment].startswith(f"{call.tool}(")
-    calls = turn_facts(DIALOGUE, 0).calls
-    assert [texts.get(call.result_segment) for call in calls] == [
-        '{"n": 7}',
-        None,
-        "Error: no seats",
-    ]
+            assert texts[reply.name] == reply.text
+        for call in [*facts.calls, *facts.acts]:
+            assert texts[call.segment("call")].startswith(f"{call.tool}(")
+            assert texts.get(call.segment("result")) == call.text
 
 
 def test_steps_of_the_dialogue_count_on_through_its_turns() -> None:
-    facts = dialogue_facts(DIALOGUE)
-    assert facts.steps == 4
-    assert [(reply.text, reply.step) for reply in facts.replies][-1] == ("Bye", 3)
-    assert [(call.tool, call.step) for call in facts.calls][-1] == ("book", 3)
+    assert whole().steps == 4
+    assert (SECOND.replies[-1].text, SECOND.replies[-1].at) == ("Bye", 3)
+    assert (SECOND.calls[-1].tool, SECOND.calls[-1].at) == ("book", 3)
 
 
-def test_a_scope_sees_nothing_of_later_steps() -> None:
-    facts = dialogue_facts(DIALOGUE)
-    assert [Scope(facts, last).called("book", at_least=2) for last in range(4)] == [F, F, F, T]
-    assert [Scope(facts, last).reply_contains("done") for last in range(4)] == [F, F, T, T]
+def test_an_answer_says_nothing_of_earlier_steps() -> None:
+    scope = whole()
+    assert steps(scope.called("book", at_least=2), scope) == [F, F, F, T]
+    assert steps(scope.called("book", at_least=0, at_most=1), scope) == [T, T, T, F]
+    assert steps(scope.reply_contains("done"), scope) == [F, F, T, T]
+    assert steps(scope.replied(), scope) == [F, F, T, F]
 
 
 def test_words_of_a_malformed_call_and_of_reasoning_are_no_reply() -> None:
-    scope = Scope(turn_facts(DIALOGUE, 0), 2)
-    assert scope.reply_contains("search(") is False
-    assert scope.reply_contains("not a reply") is False
-    assert scope.called("search") is True
+    assert not turn().reply_contains("search(")
+    assert not turn().reply_contains("not a reply")
+    assert turn().called("search")
 
 
 def test_a_call_whose_arguments_are_no_object_counts_but_meets_no_constraint() -> None:
-    scope = Scope(turn_facts(DIALOGUE, 0), 2)
-    assert scope.called("search", at_least=2) is True
-    assert scope.called("search", lambda a: True, at_least=2) is False
+    assert turn().called("search", at_least=2)
+    assert not turn().called("search", lambda a: True, at_least=2)
 
 
 def test_calls_of_one_step_are_not_before_each_other() -> None:
-    scope = Scope(turn_facts(DIALOGUE, 0), 2)
-    assert scope.before("search", None, "book", None) is False
-    assert scope.before("book", None, "search", None) is False
-    later = Scope(dialogue_facts(DIALOGUE), 3)
-    assert later.before("search", None, "book", None) is False
-    assert later.before("search", None, "pay", None) is True
+    assert not turn().before("search", None, "book", None)
+    assert not turn().before("book", None, "search", None)
+    assert not whole().before("search", None, "book", None)
+    assert whole().before("search", None, "pay", None)
 
 
-def test_evidence_is_what_matched() -> None:
-    facts = dialogue_facts(DIALOGUE)
-    check = run_check(item("item"), lambda d, row: d.reply_mentions("book", None, 0), facts, None)
-    assert check is not None
-    assert check.verdict is Verdict.FAIL
-    assert check.evidence == ()
-    called = run_check(item("never"), lambda d, row: d.called("book"), facts, None)
+def test_a_call_succeeded_or_failed_only_if_it_was_answered() -> None:
+    scope = turn()
+    assert steps(scope.succeeded("search"), scope) == [T, T, T]
+    assert not scope.succeeded("search", at_least=2)  # the second has no result
+    assert not scope.failed("search")
+    assert scope.failed("book")
+    assert not scope.succeeded("book")
+
+
+def test_what_the_dialogue_says_of_a_result_counts_more_than_its_text() -> None:
+    said = [
+        Call("1", "a", {}, "", "Error: no", failed=False),
+        Call("2", "b", {}, "", "ok", failed=True),
+    ]
+    scope = Scope(facts_of(Trajectory("d", "t", (Turn("u", (Step(calls=tuple(said)),)),))))
+    assert scope.succeeded("a")
+    assert scope.failed("b")
+
+
+def test_what_the_user_called_is_there_from_the_first_step_of_its_turn() -> None:
+    act = Call("u", "toggle", {"on": True}, "", "ok")
+    turns = (
+        Turn("a", (Step(reply="Toggle it"),)),
+        Turn("b", (Step(reply="x"), Step(reply="y")), (act,)),
+    )
+    facts = facts_of(Trajectory("d", "t", turns))
+    scope = Scope(facts, whole=True)
+    assert steps(scope.user.called("toggle", lambda a: a["on"] is True), scope) == [F, T, T]
+    assert not scope.called("toggle")
+    assert [fact.segment("call") for fact in facts[1].acts] == ["t1.user_call"]
+
+
+def test_what_the_user_does_after_the_last_step_counts_at_that_step() -> None:
+    act = Call("u", "toggle", {}, "", "ok")
+    turns = (Turn("a", (Step(reply="x"), Step(reply="y"))), Turn("", (), (act,)))
+    scope = Scope(facts_of(Trajectory("d", "t", turns)), whole=True)
+    assert steps(scope.user.succeeded("toggle"), scope) == [F, T]
+
+
+def test_calls_may_be_left_out_by_a_pattern() -> None:
+    scope = whole()
+    assert scope.called(("search", "book"), at_least=4)
+    assert not scope.called(("search", "book"), but=[("book", None)], at_least=3)
+    assert scope.called(("search", "book"), but=[("search", lambda a: a["x"] == 1)], at_least=3)
+
+
+def test_evidence_is_what_matched_up_to_the_step_that_decided() -> None:
+    nothing = settle("item", lambda d, row: d.reply_mentions("book", None, 0), whole(), None)
+    assert nothing is not None
+    assert not nothing.holds
+    assert nothing.segments == []
+    called = settle("never", lambda d, row: d.called("book"), whole(), None)
     assert called is not None
-    assert called.verdict is Verdict.FAIL
-    assert [one.segment for one in called.evidence] == ["t0.s0.tool_call.2"]
+    assert called.decision.verdict is Verdict.FAIL
+    assert called.segments == ["t0.s0.tool_call.2"]

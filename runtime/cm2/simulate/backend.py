@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from cm2.trajectory import has_failed
+
 Effect = Literal["read", "write", "generic"] | None
 Source = Literal["schema", "replay", "python", "nobody"]
 
@@ -46,7 +48,7 @@ class Event:
     @property
     def wrote(self) -> bool:
         """Whether the call changed the world: a write that was not answered with an error."""
-        return self.effect == "write" and not is_error(self.answer.text)
+        return self.effect == "write" and not has_failed(self.answer.text, None)
 
 
 class Backend(Protocol):
@@ -66,15 +68,6 @@ class Backend(Protocol):
 def error_text(message: str) -> str:
     """A tool's error as the agent sees it."""
     return dump({"error": message})
-
-
-def is_error(text: str) -> bool:
-    """Whether a tool's result is an error: a JSON object with a key `error`."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(found, dict) and "error" in found
 
 
 def dump(value: Any) -> str:

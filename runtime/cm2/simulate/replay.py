@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cm2.simulate.arguments import canonical
-from cm2.simulate.backend import Answer, Effect, Event, is_error
-from cm2.trajectory import Call, Trajectory
+from cm2.simulate.backend import Answer, Effect, Event
+from cm2.trajectory import Call, Trajectory, has_failed
 
 State = tuple[tuple[str, str], ...]
 
@@ -42,7 +42,7 @@ class Recordings:
                 slot = (call.tool, key, tuple(writes) if self.stateful else ())
                 self._results.setdefault(slot, {}).setdefault(seen[slot], call.result)
                 seen[slot] += 1
-                if effects.get(call.tool) == "write" and not is_error(call.result):
+                if effects.get(call.tool) == "write" and not has_failed(call.result, call.failed):
                     writes.append((call.tool, key))
 
     def find(self, tool: str, key: str, history: Sequence[Event]) -> str | None:

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from transformers import PrinterCallback, set_seed
 
 from cm2.bundle import Bundle, Instance, instances
+from cm2.plan import credit_task
 from cm2.rollout.sampler import ModelSampler
-from cm2.score import credit_task
 from cm2.train.config import Config
 from cm2.train.folder import CHECKPOINTS, ROLLOUTS, SUMMARY, RunError, RunFolder
 from cm2.train.policy import Policy, cold_started, load_policy, read_recordings
@@ -109,6 +109,12 @@ def split(bundle: Bundle) -> tuple[list[Instance], list[Instance]]:
 
     Raises RunError where there is nothing to train on.
     """
+    simulated = next((one.name for one in bundle.spec.tasks if one.simulated is not None), None)
+    if simulated is not None:
+        raise RunError(
+            f"the user of task `{simulated}` is simulated, and training plays scripted turns "
+            "alone; `cm2 score` scores such tasks"
+        )
     usable = [one for one in instances(bundle.spec) if credit_task(one.task, judged=False)[1]]
     training = [one for one in usable if one.split == "train"]
     if not training:

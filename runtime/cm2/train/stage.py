@@ -83,7 +83,7 @@ class Stage:
             turn = turns[len(trajectory.turns) - 1]
             if not any(item.strict for item in turn.items):
                 return True
-            return gate_open(turn, score(self._bundle, trajectory).decisions)
+            return gate_open(turn, score(self._bundle, trajectory).outcomes)
 
         return Episode(
             id=name,
