@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cm2dsl.fields import ChatError, Place, shown
-from cm2dsl.jsonl import JsonError, lines, parse
+from cm2dsl.jsonl import JsonError, lines, parse, parse_object
 from cm2dsl.trajectory import Call, Step, Trajectory, Turn
 
 __all__ = ["ChatError", "arguments", "from_chat", "read", "to_chat"]
@@ -86,11 +86,7 @@ def to_chat(trajectory: Trajectory) -> dict[str, Any]:
 
 def arguments(text: str) -> dict[str, Any] | None:
     """The arguments that a call's text stands for; None where it is not strictly a JSON object."""
-    try:
-        value = parse(text)
-    except JsonError:
-        return None
-    return value if isinstance(value, dict) else None
+    return parse_object(text)
 
 
 # --- reading ----------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def at(value: Json, *path: str | int | None) -> Iterator[Json]:
             for element in value:
                 yield from at(element, *rest)
     elif isinstance(step, str):
-        if isinstance(value, Mapping) and step in value:
+        if isinstance(value, dict) and step in value:
             yield from at(value[step], *rest)
     elif isinstance(value, list) and step < len(value):
         yield from at(value[step], *rest)
@@ -49,20 +49,25 @@ def at(value: Json, *path: str | int | None) -> Iterator[Json]:
 def get(value: Json, *path: str | int) -> Json:
     """The value at `path` (keys and indices); NOTHING where it leads nowhere."""
     for step in path:
-        if isinstance(step, str):
-            if not isinstance(value, Mapping) or step not in value:
-                return NOTHING
-        elif not isinstance(value, list) or step >= len(value):
+        if type(value) is dict:
+            value = value.get(step, NOTHING)
+        elif type(value) is list and type(step) is int and step < len(value):
+            value = value[step]
+        else:
             return NOTHING
-        value = value[step]
     return value
+
+
+def has(value: Json, *path: str | int) -> bool:
+    """Whether there is a value at `path` (keys and indices), whatever it is."""
+    return get(value, *path) is not NOTHING
 
 
 def only(value: Json, paths: Paths) -> bool:
     """Whether every part of the value lies on one of the paths, or beyond the end of one."""
     if not paths:
         return True
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return all(key in paths and only(value[key], paths[key]) for key in value)
     if isinstance(value, list):
         return all(
@@ -87,7 +92,7 @@ def same(value: Json, other: Json, tolerance: float = 0.0) -> bool:
         return bool(value == other) or _near(value, other, tolerance)
     if isinstance(value, list) and isinstance(other, list):
         return len(value) == len(other) and all(map(same, value, other))
-    if isinstance(value, Mapping) and isinstance(other, Mapping):
+    if isinstance(value, dict) and isinstance(other, dict):
         return value.keys() == other.keys() and all(same(value[k], other[k]) for k in value)
     return type(value) is type(other) and bool(value == other)
 
@@ -191,11 +196,15 @@ HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if code != o
 
 def fold(text: str, ignoring: str = "") -> str:
     """Text as it is compared in replies, without the characters to ignore."""
-    if ignoring:
-        text = text.translate(dict.fromkeys(map(ord, ignoring)))
-    if text.isascii():
-        return " ".join(text.lower().split())
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    text = plain(text, ignoring)
+    return " ".join((text.lower() if text.isascii() else text.casefold()).split())
+
+
+def plain(text: str, ignoring: str = "") -> str:
+    """Text with full-width and other forms as plain ones, without the characters to ignore."""
+    for char in ignoring:
+        text = text.replace(char, "")
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 
 fold_value = lru_cache(maxsize=4096)(fold)

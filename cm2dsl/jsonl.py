@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -55,6 +57,30 @@ def parse(text: str | bytes) -> Any:
     return value
 
 
+def parse_object(text: str) -> dict[str, Any] | None:
+    """The object that a text stands for, or None where it is not strictly a JSON object.
+
+    The same as `parse`, and some times faster on what is small and in order.
+    """
+    try:
+        value: dict[str, Any] = _decode_object(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return _parse_object(text)
+    # A key that occurs twice leaves a colon over, unless one that is in a string was escaped.
+    colons = text.count(":")
+    if colons == len(value) or (_encode(value).count(b":") == colons and "\\u003" not in text):
+        return value
+    return _parse_object(text)
+
+
+def _parse_object(text: str) -> dict[str, Any] | None:
+    try:
+        value = parse(text)
+    except JsonError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def _decode(text: bytes) -> str:
     try:
         return text.decode("utf-8")
@@ -94,6 +120,8 @@ def _constant(text: str) -> Any:
     raise JsonError(f"`{text}` is not JSON", "write a finite number or null")
 
 
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+_encode = msgspec.json.Encoder().encode
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_float, parse_int=_int, parse_constant=_constant
 )

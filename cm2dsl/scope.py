@@ -1,6 +1,6 @@
 """What a check sees of a dialogue, and the questions that reward.py asks of it.
 
-Facts are the calls and replies of a dialogue, each with its step. A `Scope` holds those of one turn,
+Facts are the calls and replies of a dialogue, each with its step. A `Scope` holds those of a turn,
 or of the whole dialogue, and answers every question for all steps at once: bit s of an answer is
 its value after step s. What the user called before it spoke counts from its turn's first step on.
 """
@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from msgspec import Struct
 
-from cm2dsl.checks import Json, at, fold, fold_value, is_number, numbers, written
-from cm2dsl.jsonl import JsonError, parse
-from cm2dsl.trajectory import Trajectory, has_failed
-from cm2dsl.trajectory import Turn as DialogueTurn
+from cm2dsl.checks import Json, at, fold, fold_value, is_number, numbers, plain, written
+from cm2dsl.jsonl import JsonError, parse, parse_object
+from cm2dsl.trajectory import Call, Trajectory, has_failed
 
 Condition = Callable[[Json], bool]
 Tools = str | Collection[str] | None
@@ -30,12 +30,13 @@ UNREAD: Any = object()
 class CallFact(Struct):
     """One call. `step` counts from 0 in its turn, `at` in the dialogue; `index` in its message.
 
-    `arguments` is None where they are no JSON object, `text` (the result) where there is none.
-    `flagged` is what the dialogue says of the result being an error.
+    `given` are the arguments: as text until they are asked for, None where they are no JSON object.
+    `text` is the result, None where there is none; `flagged` what the dialogue says of its being an
+    error.
     """
 
     tool: str
-    arguments: Mapping[str, Json] | None
+    given: str | Mapping[str, Json] | None
     turn: int
     step: int
     at: int
@@ -44,6 +45,13 @@ class CallFact(Struct):
     text: str | None = None
     flagged: bool | None = None
     parsed: Json = UNREAD
+
+    @property
+    def arguments(self) -> Mapping[str, Json] | None:
+        """The arguments; None where they are not strictly a JSON object."""
+        if isinstance(self.given, str):
+            self.given = parse_object(self.given)
+        return self.given
 
     @property
     def result(self) -> Json:
@@ -90,7 +98,7 @@ class ReplyFact(Struct):
             value = "true" if value else "false"
         if isinstance(value, str):
             wanted = fold_value(value, ignoring)
-            return wanted != "" and wanted in self._folded(ignoring)
+            return wanted != "" and self._has(wanted, ignoring)
         if not is_number(value):
             return False
         if self.figures is None:
@@ -98,112 +106,119 @@ class ReplyFact(Struct):
         number = written(value)
         return number in self.figures or (number > 0 and -number in self.figures)
 
-    def _folded(self, ignoring: str) -> str:
+    def _has(self, wanted: str, ignoring: str) -> bool:
+        """Whether folded text is in the folded reply."""
         if self.folded is None:
             self.folded = {}
-        if ignoring not in self.folded:
-            self.folded[ignoring] = fold(self.text, ignoring)
-        return self.folded[ignoring]
+        # Figures have no case and no white space: most of the folding can be left out.
+        figures = wanted.isascii() and wanted.isdecimal()
+        key = f"0{ignoring}" if figures else f"a{ignoring}"
+        if key not in self.folded:
+            self.folded[key] = (plain if figures else fold)(self.text, ignoring)
+        return wanted in self.folded[key]
 
 
-class TurnFacts(Struct):
-    """One turn: `start` steps went before it in the dialogue; `closed` are the steps that reply
-    and call nothing, a bit a step. `acts` are what the user called.
+Mark = tuple[int, int, int, int]
+"""Where a turn begins: its first step in the dialogue, and its first call, reply and act."""
+
+
+class Facts(Struct):
+    """The facts of a dialogue, in order; `acts` are what the user called, and `said` the replies:
+    (text, turn, step, step in the dialogue), made records of when a question is asked of them.
+
+    `closed` are the steps that reply and call nothing, a bit a step of the dialogue. `marks` has
+    one entry a turn, and one more for the end.
     """
 
-    start: int
-    steps: int
     calls: list[CallFact]
-    replies: list[ReplyFact]
+    said: list[tuple[str, int, int, int]]
     acts: list[CallFact]
     closed: int
+    marks: list[Mark]
+    read: list[ReplyFact] | None = None
+
+    @property
+    def replies(self) -> list[ReplyFact]:
+        if self.read is None:
+            self.read = [ReplyFact(*each) for each in self.said]
+        return self.read
+
+    @property
+    def lengths(self) -> list[int]:
+        """The steps of every turn."""
+        steps = [mark[0] for mark in self.marks]
+        return [end - start for start, end in pairwise(steps)]
 
 
-def facts_of(trajectory: Trajectory) -> list[TurnFacts]:
-    """The facts of a dialogue, turn by turn."""
-    found: list[TurnFacts] = []
-    start = 0
+def facts_of(trajectory: Trajectory) -> Facts:
+    """The facts of a dialogue."""
+    facts = Facts([], [], [], 0, [])
+    at = 0
     for number, turn in enumerate(trajectory.turns):
-        found.append(_turn_facts(turn, number, start))
-        start += len(turn.steps)
-    return found
-
-
-def _turn_facts(turn: DialogueTurn, number: int, start: int) -> TurnFacts:
-    facts = TurnFacts(start, len(turn.steps), [], [], [], 0)
-    for index, call in enumerate(turn.acts):
-        act = CallFact(
-            call.tool, call.arguments, number, 0, start, index, True, call.result, call.failed
-        )
-        facts.acts.append(act)
-    for s, step in enumerate(turn.steps):
-        for index, call in enumerate(step.calls):
-            fact = CallFact(
-                call.tool,
-                call.arguments,
-                number,
-                s,
-                start + s,
-                index,
-                False,
-                call.result,
-                call.failed,
-            )
-            facts.calls.append(fact)
-        if step.reply:
-            facts.replies.append(ReplyFact(step.reply, number, s, start + s))
-            if not step.calls and step.malformed is None:
-                facts.closed |= 1 << s
+        facts.marks.append(_mark(facts, at))
+        for index, call in enumerate(turn.acts):
+            facts.acts.append(_call_fact(call, number, 0, at, index, by_user=True))
+        for s, step in enumerate(turn.steps):
+            for index, call in enumerate(step.calls):
+                facts.calls.append(_call_fact(call, number, s, at, index))
+            if step.reply:
+                facts.said.append((step.reply, number, s, at))
+                if not step.calls and step.malformed is None:
+                    facts.closed |= 1 << at
+            at += 1
+    facts.marks.append(_mark(facts, at))
     return facts
 
 
-Matched = tuple[int, CallFact | ReplyFact, str]
-"""(step in the scope, what matched, `call`, `result` or `reply`)."""
+def _mark(facts: Facts, at: int) -> Mark:
+    return (at, len(facts.calls), len(facts.said), len(facts.acts))
+
+
+def _call_fact(
+    call: Call, turn: int, step: int, at: int, index: int, by_user: bool = False
+) -> CallFact:
+    given, result = call.arguments, call.result
+    return CallFact(call.tool, given, turn, step, at, index, by_user, result, call.failed)
+
+
+Matched = tuple[str, Sequence[CallFact] | Sequence[ReplyFact]]
+"""What matched a question: `call` or `result` and calls, `reply` and replies, or `closed`: the
+replies that call nothing."""
 
 
 class Scope:
-    """The facts of one turn, or with `whole` of all the turns given.
+    """The facts of one turn, or of all turns before `turns`.
 
     Every question returns the steps at which it is true, a bit a step. `found` collects what
     matched, as evidence; `all` has a bit for every step.
     """
 
-    __slots__ = (
-        "_by_tool",
-        "all",
-        "calls",
-        "closed",
-        "found",
-        "replies",
-        "steps",
-        "turns",
-        "whole",
-    )
+    __slots__ = ("_end", "_facts", "_start", "all", "calls", "found", "start", "steps")
 
-    def __init__(self, turns: Sequence[TurnFacts], whole: bool = False) -> None:
-        self.turns = turns
-        self.whole = whole
-        if len(turns) == 1:
-            (turn,) = turns
-            self.steps, self.closed = turn.steps, turn.closed
-            self.calls, self.replies = turn.calls, turn.replies
-        else:
-            self.steps, self.closed, self.calls, self.replies = 0, 0, [], []
-            for turn in turns:
-                self.closed |= turn.closed << self.steps
-                self.steps += turn.steps
-                self.calls += turn.calls
-                self.replies += turn.replies
+    def __init__(self, facts: Facts, *, turn: int | None = None, turns: int | None = None) -> None:
+        marks = facts.marks
+        first = 0 if turn is None else turn
+        last = turn + 1 if turn is not None else len(marks) - 1 if turns is None else turns
+        self._facts = facts
+        self._start, self._end = start, end = marks[first], marks[last]
+        self.start = start[0]
+        self.steps = end[0] - start[0]
         self.all = (1 << self.steps) - 1
+        calls = facts.calls
+        self.calls = calls if last + 1 == len(marks) and not first else calls[start[1] : end[1]]
         self.found: list[Matched] = []
-        self._by_tool: dict[str, list[CallFact]] | None = None
+
+    @property
+    def replies(self) -> list[ReplyFact]:
+        return self._facts.replies[self._start[2] : self._end[2]]
 
     @property
     def user(self) -> Scope:
         """The same dialogue with what the user called in place of what the agent called."""
-        scope = Scope(self.turns, self.whole)
-        scope.calls = [act for turn in self.turns for act in turn.acts]
-        scope.found = self.found
+        scope = object.__new__(Scope)
+        for name in ("_facts", "_start", "_end", "start", "steps", "all", "found"):
+            setattr(scope, name, getattr(self, name))
+        scope.calls = self._facts.acts[self._start[3] : self._end[3]]
         return scope
 
     # --- questions ------------------------------------------------------------------------------
@@ -228,7 +243,9 @@ class Scope:
         but: Iterable[Pattern] = (),
     ) -> int:
         """The same, of calls that were answered by a result that is no error."""
-        found = [call for call in self._matching(tool, where, but) if call.failed is False]
+        found = self._matching(tool, where, but)
+        if found:
+            found = [call for call in found if call.failed is False]
         return self._counted(found, at_least, at_most)
 
     def failed(
@@ -255,7 +272,7 @@ class Scope:
         """`first` was called, and `second` was not called in that step or an earlier one."""
         ones = self._matching(first, where_first, but_first)[:1]
         others = self._matching(second, where_second, but_second)[:1]
-        self._note("call", [*ones, *others])
+        self.found.append(("call", [*ones, *others]))
         if not ones or (others and self._step(others[0]) <= self._step(ones[0])):
             return 0
         return self._from(self._step(ones[0]))
@@ -269,15 +286,14 @@ class Scope:
             for call in self._matching(tool, where, but)
             if call.result is not None and has(call.result)
         ]
-        self._note("result", found)
+        self.found.append(("result", found))
         return self._from(self._step(found[0])) if found else 0
 
     def replied(self) -> int:
         """The step says something and calls no tool."""
-        if self.closed:
-            closed = [r for r in self.replies if self.closed >> self._step(r) & 1]
-            self._note("reply", closed)
-        return self.closed
+        closed = self._facts.closed >> self.start & self.all
+        self.found.append(("closed", ()))
+        return closed
 
     def reply_contains(self, value: Json, ignoring: str = "") -> int:
         """Some reply says the value."""
@@ -301,10 +317,8 @@ class Scope:
             for value in at(call.result, *path):
                 said = [reply for reply in self.replies if reply.says(value)]
                 if said:
-                    first = max(self._step(call), self._step(said[0]))
-                    self.found.append((first, call, "result"))
-                    self._note("reply", said)
-                    steps |= self._from(first)
+                    self.found += [("result", [call]), ("reply", said)]
+                    steps |= self._from(max(self._step(call), self._step(said[0])))
         return steps
 
     # --- answers --------------------------------------------------------------------------------
@@ -313,8 +327,8 @@ class Scope:
         self, tool: Tools, where: Condition | None, but: Iterable[Pattern]
     ) -> list[CallFact]:
         found = self._of_tool(tool)
-        if where is not None:
-            found = [c for c in found if c.arguments is not None and where(c.arguments)]
+        if where is not None and found:
+            found = [c for c in found if (a := c.arguments) is not None and where(a)]
         for other, unless in but:
             found = [call for call in found if not _meets(call, other, unless)]
         return found
@@ -322,52 +336,52 @@ class Scope:
     def _of_tool(self, tool: Tools) -> list[CallFact]:
         if tool is None:
             return self.calls
-        if not isinstance(tool, str):
-            return [call for call in self.calls if call.tool in tool]
-        if self._by_tool is None:
-            self._by_tool = {}
-            for call in self.calls:
-                self._by_tool.setdefault(call.tool, []).append(call)
-        return self._by_tool.get(tool, [])
+        if type(tool) is str:
+            return [call for call in self.calls if call.tool == tool]
+        return [call for call in self.calls if call.tool in tool]
 
     def _step(self, fact: CallFact | ReplyFact) -> int:
         """A fact's step in this scope; what the user did after the last step counts at that."""
-        step = fact.at if self.whole else fact.step
+        step = fact.at - self.start
         return step if step < self.steps else max(self.steps - 1, 0)
 
     def _from(self, step: int) -> int:
         return self.all >> step << step
 
     def _counted(self, found: Sequence[CallFact], at_least: int, at_most: int | None) -> int:
-        self._note("call", found)
+        if found:
+            self.found.append(("call", found))
         steps = self.all
         if at_least:
             if len(found) < at_least:
                 return 0
-            steps = self._from(self._step(found[at_least - 1]))
+            first = self._step(found[at_least - 1])
+            steps = steps >> first << first
         if at_most is not None and len(found) > at_most:
             steps &= ~self._from(self._step(found[at_most]))
         return steps
 
     def _said(self, found: Sequence[ReplyFact]) -> int:
-        self._note("reply", found)
+        self.found.append(("reply", found))
         return self._from(self._step(found[0])) if found else 0
 
-    def _note(self, kind: str, facts: Sequence[CallFact | ReplyFact]) -> None:
-        self.found += [(self._step(fact), fact, kind) for fact in facts]
+    def evidence(self, found: Iterable[Matched], last: int) -> list[str]:
+        """The names of the segments that matched up to and with step `last`, each once."""
+        names: dict[str, None] = {}
+        for kind, facts in found:
+            for fact in self._closed() if kind == "closed" else facts:
+                if self._step(fact) > last:
+                    continue
+                name = fact.name if isinstance(fact, ReplyFact) else fact.segment(kind)
+                names[name] = None
+        return list(names)
+
+    def _closed(self) -> list[ReplyFact]:
+        return [reply for reply in self.replies if self._facts.closed >> reply.at & 1]
 
 
 def _meets(call: CallFact, tool: Tools, where: Condition | None) -> bool:
     if tool is not None and (call.tool != tool if isinstance(tool, str) else call.tool not in tool):
         return False
-    return where is None or (call.arguments is not None and where(call.arguments))
+    return where is None or ((a := call.arguments) is not None and where(a))
 
-
-def evidence(found: Iterable[Matched], last: int) -> list[str]:
-    """The names of the segments that matched up to and with step `last`, each once."""
-    names = (
-        fact.name if isinstance(fact, ReplyFact) else fact.segment(kind)
-        for step, fact, kind in found
-        if step <= last
-    )
-    return list(dict.fromkeys(names))

@@ -23,8 +23,8 @@ from cm2dsl.checks import {words}
 '''
 
 WORDS = (
-    *("all_of", "any_of", "at", "contains", "each", "eq", "exists", "ge", "get", "gt", "if_said"),
-    *("le", "lt", "matches", "ne", "negation", "no_more", "one_of", "same", "show", "sure"),
+    *("all_of", "any_of", "at", "contains", "each", "eq", "exists", "ge", "get", "gt", "has"),
+    *("if_said", "le", "lt", "matches", "ne", "negation", "no_more", "one_of", "same", "show", "sure"),
 )
 COMPARE = {
     "==": "eq",
@@ -252,6 +252,9 @@ def _constraint(constraint: ir.Constraint, of_object: bool = True) -> str:
     if constraint.tolerance is None and constraint.op == "==" and None not in constraint.path:
         assert constraint.value is not None
         return _equal(constraint, of_object)
+    if constraint.op == "exists" and None not in constraint.path:
+        text = f"has({', '.join(['a', *_path(constraint.path)])})"
+        return f"not {text}" if constraint.negated else text
     arguments = [f"at({', '.join(['a', *_path(constraint.path)])})"]
     if constraint.op == "exists":
         name = "exists"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -10,6 +11,8 @@ COMMANDS = {
     "score": "score trajectories with a spec",
     "credit": "turn groups of verdicts into rewards and advantages",
     "train": "train a policy on a spec with GRPO",
+    "export": "write a spec in somebody else's format",
+    "import": "make specs from somebody else's tasks",
 }
 
 
@@ -22,7 +25,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"cm2.commands.{cmd_name}").command
+        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = import_module(f"cm2.commands.{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

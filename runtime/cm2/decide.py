@@ -7,7 +7,7 @@ from msgspec import Struct
 from cm2.bundle import Check
 from cm2.verdict import Decision, Evidence, Verdict
 from cm2dsl import ir
-from cm2dsl.scope import Matched, Scope, evidence
+from cm2dsl.scope import Matched, Scope
 
 CHECK = "check"
 
@@ -15,19 +15,20 @@ CHECK = "check"
 class Settled(Struct):
     """What a check decided about one item.
 
-    `holds` from step `step` of the scope on, or not at all. The evidence is what matched, in
-    `found`, up to and with step `last`.
+    `holds` from step `step` of the scope on, or not at all. The evidence is what matched in the
+    scope, `found`, up to and with step `last`.
     """
 
     holds: bool
     step: int | None
     last: int
     found: list[Matched]
+    scope: Scope
 
     @property
     def segments(self) -> list[str]:
         """The names of the segments that matched."""
-        return evidence(self.found, self.last)
+        return self.scope.evidence(self.found, self.last)
 
     @property
     def decision(self) -> Decision:
@@ -46,27 +47,26 @@ def settle(kind: ir.Kind, check: Check, scope: Scope, row: ir.Row | None) -> Set
     scope.found = found
     last = scope.steps - 1
     if last < 0:
-        return Settled(False, None, last, found)
+        return Settled(False, None, last, found, scope)
     value = check(scope, row)
     if isinstance(value, int):
         true = value & scope.all
         false = scope.all ^ true
     else:
         true, false = value[0] & scope.all, value[1] & scope.all
-    undecided = true | false != scope.all
     if kind == "item":
         if true:
             first = _first(true)
-            return Settled(True, first, first, found)
-        return None if undecided else Settled(False, None, last, found)
+            return Settled(True, first, first, found, scope)
+        return Settled(False, None, last, found, scope) if false == scope.all else None
     if kind == "at_end":
         if true >> last & 1:
-            return Settled(True, last, last, found)
-        return Settled(False, None, last, found) if false >> last & 1 else None
+            return Settled(True, last, last, found, scope)
+        return Settled(False, None, last, found, scope) if false >> last & 1 else None
     broken = false if kind == "always" else true
     if broken:
-        return Settled(False, None, _first(broken), found)
-    return None if undecided else Settled(True, last, last, found)
+        return Settled(False, None, _first(broken), found, scope)
+    return Settled(True, last, last, found, scope) if true | false == scope.all else None
 
 
 def _first(steps: int) -> int:

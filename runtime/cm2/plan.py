@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cm2.bundle import Bundle, Check, Instance
 from cm2.checklist import DIALOGUE, Checklist, CreditItem, CreditTask, CreditTurn, resolve
+from cm2.worth import Worth, compiled
 from cm2dsl import ir
 
 
@@ -25,7 +26,7 @@ class Plan:
 
     `turns` and `dialogue` are the items to decide, by turn and of task scope; `unjudged` those left
     out for want of a judge. `task` is what credit sees of them, and `at` the turns that carry
-    reward: none where nothing can be said of the task. `checklist` and `scopes` are both resolved.
+    reward: none where nothing can be said of the task; `worth` is then None too.
     """
 
     instance: Instance
@@ -36,6 +37,7 @@ class Plan:
     at: tuple[str, ...]
     checklist: Checklist | None
     scopes: tuple[int, ...]
+    worth: Worth | None
 
 
 def plan_of(bundle: Bundle, instance: Instance, judged: bool) -> Plan:
@@ -66,6 +68,7 @@ def _plan(bundle: Bundle, instance: Instance, judged: bool) -> Plan:
 
     credited, at = credit_task(task, judged)
     checklist = resolve(credited) if at else None
+    scopes = checklist.select(at) if checklist is not None else ()
     return Plan(
         instance=instance,
         turns=tuple(planned(turn.name, turn.items) for turn in task.turns),
@@ -74,7 +77,8 @@ def _plan(bundle: Bundle, instance: Instance, judged: bool) -> Plan:
         task=credited,
         at=at,
         checklist=checklist,
-        scopes=checklist.select(at) if checklist is not None else (),
+        scopes=scopes,
+        worth=compiled(checklist, scopes, task.assign.unreached) if checklist is not None else None,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 from cm2 import satisfaction
@@ -18,7 +17,7 @@ from cm2.trajectory import Trajectory
 from cm2.verdict import Decision, Verdict
 from cm2dsl import ir
 from cm2dsl.diagnostic import suggest
-from cm2dsl.scope import Scope, TurnFacts, facts_of
+from cm2dsl.scope import Facts, Scope, facts_of
 
 GATE = "gate"
 MISSED = Decision(Verdict.FAIL, GATE, reason="the turn was not reached")
@@ -42,19 +41,20 @@ class Decides(Protocol):
     def decide(self, questions: Sequence[Question]) -> list[Decision]: ...
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class Scored:
     """A scored dialogue.
 
     `outcomes` has every item that was decided, by full name (`turn.item`); the items of turns
     that were not reached are failed by the gate. `plan.unjudged` are the items left out for want
-    of a judge: they are not in `task`, `verdicts` and the rewards. `reward` is None where a verdict
-    is an error, and where no turn carries reward.
+    of a judge: they are not in `task`, `verdicts` and the rewards. `lengths` are the steps of the
+    turns that were reached. `reward` is None where a verdict is an error, and where no turn carries
+    reward.
     """
 
     plan: Plan
     outcomes: Mapping[str, Outcome]
-    verdicts: Verdicts
+    lengths: list[int]
     reward: float | None
     turn_rewards: list[float | None]
     trajectory: Trajectory | None = None
@@ -75,13 +75,34 @@ class Scored:
     def unjudged(self) -> tuple[str, ...]:
         return self.plan.unjudged
 
-    @cached_property
+    @property
     def decisions(self) -> dict[str, Decision]:
         """Every item's verdict with its evidence, by full name."""
         return {
             name: outcome.decision if isinstance(outcome, Settled) else outcome
             for name, outcome in self.outcomes.items()
         }
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """What credit makes advantages of."""
+        task = self.plan.task
+        if task.turns:
+            pairs = zip(task.turns, self.lengths, strict=False)
+            turns = [self._held(turn.name, turn.items, count) for turn, count in pairs]
+        else:
+            turns = [Held(count, {}) for count in self.lengths]
+        whole = self._held(DIALOGUE, task.items, sum(self.lengths)) if task.items else ()
+        return Verdicts(turns, whole)
+
+    def _held(self, scope: str, items: Sequence[CreditItem], steps: int) -> Held:
+        outcomes = {item.id: self.outcomes[f"{scope}.{item.id}"] for item in items}
+        since = {name: outcome.step for name, outcome in outcomes.items()}
+        return Held(steps, since, {name for name in outcomes if _is_error(outcomes[name])})
+
+
+def _is_error(outcome: Outcome) -> bool:
+    return isinstance(outcome, Decision) and outcome.verdict is Verdict.ERROR
 
 
 def find_instance(bundle: Bundle, task: str) -> Instance:
@@ -121,7 +142,7 @@ def score_all(
     return [card.total() for card in cards]
 
 
-def score_facts(plan: Plan, facts: Sequence[TurnFacts]) -> Scored:
+def score_facts(plan: Plan, facts: Facts) -> Scored:
     """Score the facts of one dialogue with checks alone."""
     card = _Card(plan, facts, None)
     for number in range(len(plan.turns)):
@@ -141,22 +162,23 @@ def _ask(
     answers = judge.decide([card.question(bundle, turn, one.item) for card, turn, one in open_])
     for (card, _, one), decision in zip(open_, answers, strict=True):
         card.outcomes[one.name] = decision
+        card.errors = card.errors or decision.verdict is Verdict.ERROR
 
 
 class _Card:
     """One dialogue while it is scored."""
 
-    __slots__ = ("facts", "outcomes", "plan", "reached", "trajectory")
+    __slots__ = ("errors", "facts", "outcomes", "plan", "reached", "trajectory", "turns")
 
-    def __init__(
-        self, plan: Plan, facts: Sequence[TurnFacts], trajectory: Trajectory | None
-    ) -> None:
+    def __init__(self, plan: Plan, facts: Facts, trajectory: Trajectory | None) -> None:
         self.plan = plan
         self.facts = facts
         self.trajectory = trajectory
         self.outcomes: dict[str, Outcome] = {}
+        self.errors = False
         # With a simulated user the task has no turns of its own, and the dialogue all it took.
-        self.reached = len(facts) if plan.instance.task.simulated is not None else 0
+        self.turns = len(facts.marks) - 1
+        self.reached = self.turns if plan.instance.task.simulated is not None else 0
 
     def open_turn(self, number: int) -> Sequence[PlannedItem]:
         """Decide what checks can in this turn, and return what is left to the judge."""
@@ -167,17 +189,17 @@ class _Card:
             self.reached == number
             and gate_open(self.plan.instance.task.turns[number - 1], self.outcomes)
         )
-        if gated or number >= len(self.facts):
+        if gated or number >= self.turns:
             self.outcomes |= dict.fromkeys([one.name for one in items], MISSED)
             return ()
         self.reached = number + 1
-        return self._open(items, Scope((self.facts[number],))) if items else ()
+        return self._open(items, Scope(self.facts, turn=number)) if items else ()
 
     def open_dialogue(self) -> Sequence[PlannedItem]:
         """The same for the task scope, whose dialogue is the turns that were reached."""
         if not self.plan.dialogue:
             return ()
-        return self._open(self.plan.dialogue, Scope(self.facts[: self.reached], whole=True))
+        return self._open(self.plan.dialogue, Scope(self.facts, turns=self.reached))
 
     def _open(self, items: Sequence[PlannedItem], scope: Scope) -> list[PlannedItem]:
         row = self.plan.instance.row
@@ -207,33 +229,17 @@ class _Card:
 
     def total(self) -> Scored:
         plan = self.plan
-        steps = [turn.steps for turn in self.facts[: self.reached]]
-        if plan.task.turns:
-            turns = [
-                self._held(turn.name, turn.items, count)
-                for turn, count in zip(plan.task.turns, steps, strict=False)
-            ]
-        else:
-            turns = [Held(count, {}) for count in steps]
-        items = plan.task.items
-        verdicts = Verdicts(turns, self._held(DIALOGUE, items, sum(steps)) if items else ())
-        reward: float | None = None
-        turn_rewards: list[float | None] = [None] * len(plan.turns)
+        lengths = self.facts.lengths[: self.reached]
+        if plan.worth is not None and not self.errors:
+            reward, turn_rewards = plan.worth(self.outcomes, lengths)
+            return Scored(plan, self.outcomes, lengths, reward, turn_rewards, self.trajectory)
+        nothing: list[float | None] = [None] * len(plan.turns)
+        scored = Scored(plan, self.outcomes, lengths, None, nothing, self.trajectory)
         if plan.checklist is not None:
             unreached = plan.instance.task.assign.unreached
-            worth = satisfaction.score(plan.checklist, verdicts, unreached, plan.scopes, "")
-            reward, turn_rewards = worth.reward, worth.turn_rewards
-        return Scored(plan, self.outcomes, verdicts, reward, turn_rewards, self.trajectory)
-
-    def _held(self, scope: str, items: Sequence[CreditItem], steps: int) -> Held:
-        since: dict[str, int | None] = {}
-        errors: set[str] = set()
-        for item in items:
-            outcome = self.outcomes[f"{scope}.{item.id}"]
-            since[item.id] = outcome.step
-            if isinstance(outcome, Decision) and outcome.verdict is Verdict.ERROR:
-                errors.add(item.id)
-        return Held(steps, since, errors)
+            found = satisfaction.score(plan.checklist, scored.verdicts, unreached, plan.scopes, "")
+            scored.reward, scored.turn_rewards = found.reward, found.turn_rewards
+        return scored
 
 
 def verdict_records(scored: Scored) -> dict[str, dict[str, Any]]:

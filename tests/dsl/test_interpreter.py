@@ -18,7 +18,7 @@ from interpreter import holds
 from cm2dsl import ir
 from cm2dsl.compiler import compile_file
 from cm2dsl.emit.reward import emit_reward
-from cm2dsl.scope import Scope, evidence, facts_of
+from cm2dsl.scope import Scope, facts_of
 from cm2dsl.trajectory import segments
 
 EXAMPLES = 420
@@ -97,9 +97,9 @@ def test_compiled_checks_agree_with_the_interpreter(tmp_path: Path) -> None:
             (turn,) = dialogue.turns
             names = {segment.name for segment in segments(dialogue)}
             for name, judged in ((hard.check, False), (soft.check, True)):
-                scope = Scope(facts)
+                scope = Scope(facts, turn=0)
                 value = functions[name](scope, row)
-                assert names.issuperset(evidence(scope.found, scope.steps))
+                assert names.issuperset(scope.evidence(scope.found, scope.steps))
                 for last in range(len(turn.steps)):
                     until_here = replace(turn, steps=turn.steps[: last + 1])
                     meant = holds(check, until_here, row, judged)

@@ -1,32 +1,73 @@
-"""`cm2 score`: trajectories in, verdicts and rewards out."""
+"""`cm2 score`: dialogues in, verdicts and rewards out."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from cm2.chat import ChatError, read
+from cm2.bundle import Bundle
+from cm2.commands.score_report import agreement_text, disagreement_text, summary_text
 from cm2.commands.spec import open_or_exit
+from cm2.formats.record import Reject
+from cm2.importers.source import SourceFault
 from cm2.judge import MAX_NEW_TOKENS, JudgeLoadError, load_judge
-from cm2.score import Scored, ScoreError, find_instance, score_all, verdict_records
-from cm2.table import table
-from cm2.trajectory import Trajectory
-from cm2.verdict import Verdict
+from cm2.score import Decides
+from cm2.scoring.output import Output, OutputFault, rejects_path, run_key
+from cm2.scoring.run import score_in_processes, score_units
+from cm2.scoring.tally import Tally
+from cm2.scoring.units import Batch, Unit, batches, blocks
+from cm2.scoring.worker import SUCCESS, Options, Result, Worker
 
+SOME_REJECTED = 1
 USER_ERROR = 2
+INTERRUPTED = 130
+FORMATS = ("cm2", "openai", "tau2", "tau1", "bfcl", "sharegpt")
+CHAT = ("cm2", "openai")
+SHOWN = 20
+"""Rejects and disagreements that are printed; a file has them all."""
+
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("spec", type=click.Path(exists=True, path_type=Path))
-@click.argument("trajectories", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON line a trajectory.")
-@click.option("--task", help="The task of dialogues that name none.")
+@click.argument("dialogues", nargs=-1, required=True, type=EXISTING)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="cm2",
+    show_default=True,
+    help="What the dialogues are written in.",
+)
+@click.option(
+    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write rows here."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line a dialogue.")
+@click.option("--evidence", is_flag=True, help="Write the segments that decided every item, too.")
+@click.option("--task", default="", help="The task of dialogues that name none.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option("--restart", is_flag=True, help="Begin anew, whatever an interrupted run left.")
+@click.option("--agree", is_flag=True, help="Compare with the official results in the files.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="The reward from which on a dialogue is a success, for --agree.",
+)
+@click.option(
+    "--disagreements",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every disagreement with its evidence here (JSON Lines), with --agree.",
+)
 @click.option(
     "--judge-model",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -41,117 +82,238 @@ USER_ERROR = 2
 )
 def command(
     spec: Path,
-    trajectories: Path,
+    dialogues: tuple[Path, ...],
+    form: str,
+    out: Path | None,
     as_json: bool,
-    task: str | None,
+    evidence: bool,
+    task: str,
+    jobs: int,
+    restart: bool,
+    agree: bool,
+    threshold: float,
+    disagreements: Path | None,
     judge_model: Path | None,
     judge_tokens: int,
 ) -> None:
-    """Score TRAJECTORIES (OpenAI chat JSONL) with SPEC, a .cm2 file or a bundle.
+    """Score DIALOGUES with SPEC, a .cm2 file or a bundle.
 
-    Exit code 2: the input is not what it should be, and nothing was scored.
+    What cannot be read is left out and named: in OUT's `.rejects.jsonl`, or on standard error. An
+    interrupted run with -o goes on where it stopped when the same command is given again.
+
+    Exit codes: 0 all dialogues were scored; 1 some were rejected; 2 nothing was scored.
     """
+    if judge_model is not None and jobs > 1:
+        _fail("a judge's model is in one process", "leave --jobs out, or the judge")
+    if disagreements is not None and not agree:
+        _fail("--disagreements lists what --agree finds", "add --agree")
     bundle = open_or_exit(spec)
-    dialogues = _read(trajectories, task)
-    for dialogue in dialogues:
-        try:
-            find_instance(bundle, dialogue.task)
-        except ScoreError as error:
-            _fail(f"{trajectories}: dialogue `{dialogue.id}`: {error.message}", error.help)
-    judge = None
-    if judge_model is not None:
-        try:
-            judge = load_judge(judge_model, files=bundle.prompts, max_new_tokens=judge_tokens)
-        except JudgeLoadError as error:
-            _fail(str(error), None)
-    scored = score_all(bundle, dialogues, judge)
-    if as_json:
-        for one in scored:
-            click.echo(json.dumps(as_record(one), ensure_ascii=False))
-        _say_unjudged(scored, err=True)
-        return
-    click.echo(_dialogue_table(scored) + "\n\n" + _item_table(scored) + "\n")
-    _say_mean(scored)
-    _say_unjudged(scored, err=False)
-
-
-def _read(path: Path, task: str | None) -> list[Trajectory]:
+    options = Options(task, evidence, agree, min(threshold, SUCCESS))
+    judge = _judge(judge_model, bundle, judge_tokens)
+    run = _Run(dialogues, form, bundle, options, judge, jobs)
+    shown = _Shown(out, as_json, disagreements)
+    output = _output(out, restart, run, str(judge_model)) if out is not None else None
+    tally = output.tally if output is not None else Tally()
     try:
-        found = list(read(path))
-    except ChatError as error:
+        with _progress(dialogues, form, out) as advance:
+            for size, result in run.results(output.done if output is not None else 0):
+                if output is not None:
+                    output.write(result.rows, result.rejects, result.tally)
+                else:
+                    tally.add(result.tally)
+                shown.take(result)
+                advance(size)
+    except KeyboardInterrupt:
+        _interrupted(output)
+    except BrokenProcessPool:
+        if output is not None:
+            output.pause()
+        _fail("a process that scored died", "the machine may be out of memory: use fewer --jobs")
+    except OSError as error:
+        reason = (error.strerror or "it failed").lower()
+        _fail(f"cannot read or write `{error.filename or out}`: {reason}", None)
+    _end(tally, output, shown, options)
+
+
+class _Run:
+    """The pieces of a run, and how they are scored."""
+
+    def __init__(
+        self,
+        inputs: Sequence[Path],
+        form: str,
+        bundle: Bundle,
+        options: Options,
+        judge: Decides | None,
+        jobs: int,
+    ) -> None:
+        self.inputs = inputs
+        self.form = form
+        self.bundle = bundle
+        self.options = options
+        self.judge = judge
+        self.jobs = jobs
+
+    def results(self, done: int) -> Iterator[tuple[int, Result]]:
+        """(bytes of the input, result) of each piece after the first `done`."""
+        units = self._units()
+        for _ in range(done):
+            next(units, None)
+        if self.jobs == 1:
+            worker = Worker(self.bundle, self.options, self.judge)
+            yield from ((unit.size, result) for unit, result in score_units(units, worker))
+        else:
+            folder = str(self.bundle.path)
+            yield from score_in_processes(units, folder, self.options, self.jobs)
+
+    def _units(self) -> Iterator[Unit]:
+        for path in self.inputs:
+            if self.form in CHAT and not _is_list(path):
+                yield from blocks(path)
+                continue
+            form = "openai" if self.form in CHAT else self.form
+            module = import_module(f"cm2.formats.{form}")
+            try:
+                yield from batches(path, module.read(path))
+            except SourceFault as fault:
+                where = Reject(fault.file, fault.line, fault.path, fault.message, fault.help)
+                yield Batch(str(path), [where])
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a chat file is one JSON list, not a dialogue a line."""
+    if path.suffix == ".gz":
+        return False
+    with path.open("rb") as file:
+        return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+
+
+class _Shown:
+    """What is printed as results come, and kept for the end in bounded number."""
+
+    def __init__(self, out: Path | None, as_json: bool, disagreements: Path | None) -> None:
+        self.out = out
+        self.as_json = as_json
+        self.rows: list[bytes] = []
+        self.rejects: list[Reject] = []
+        self.disagreements: list[dict[str, Any]] = []
+        self.file = disagreements
+        self.lines: list[bytes] = []
+
+    def take(self, result: Result) -> None:
+        if self.as_json:
+            sys.stdout.buffer.write(result.rows)
+        elif self.out is None and len(self.rows) <= 2 * SHOWN:
+            self.rows += result.rows.splitlines()
+        self.rejects += result.rejects[: SHOWN - len(self.rejects)]
+        self.disagreements += result.disagreements[: SHOWN - len(self.disagreements)]
+        if self.file is not None and result.disagreements:
+            import msgspec
+
+            self.lines += [msgspec.json.encode(one) for one in result.disagreements]
+
+
+def _output(out: Path, restart: bool, run: _Run, judge: str) -> Output:
+    manifest = (run.bundle.path / "manifest.json").read_text(encoding="utf-8")
+    try:
+        key = run_key(manifest, run.inputs, (run.form, run.options, judge))
+        output = Output(out, key, restart)
+    except OutputFault as fault:
+        click.echo(str(fault), err=True)
+        raise SystemExit(USER_ERROR) from None
+    except OSError as error:
+        reason = (error.strerror or "it failed").lower()
+        _fail(f"cannot write `{error.filename or out}`: {reason}", "name another file with -o")
+    if output.done:
+        click.echo(f"going on after {output.tally.dialogues} dialogues", err=True)
+    return output
+
+
+def _judge(model: Path | None, bundle: Bundle, tokens: int) -> Decides | None:
+    if model is None:
+        return None
+    try:
+        judge: Decides = load_judge(model, files=bundle.prompts, max_new_tokens=tokens)
+    except JudgeLoadError as error:
         _fail(str(error), None)
-    if not found:
-        _fail(f"{path}: the file holds no dialogue", "write one JSON object a line")
-    return [replace(one, task=one.task or task or "") for one in found]
+    return judge
 
 
-def _fail(message: str, help: str | None) -> Any:
+def _progress(
+    inputs: Sequence[Path], form: str, out: Path | None
+) -> AbstractContextManager[Callable[[int], None]]:
+    """A bar on a terminal, where rows go to a file and the input's size says how far it is."""
+    sized = form in CHAT and all(path.suffix != ".gz" for path in inputs)
+    if out is None or not sized or not sys.stderr.isatty():
+        return nullcontext(lambda size: None)
+    total = sum(path.stat().st_size for path in inputs)
+    return _Bar(click.progressbar(length=total, label="scoring", file=sys.stderr))
+
+
+class _Bar(AbstractContextManager[Callable[[int], None]]):
+    def __init__(self, bar: Any) -> None:
+        self.bar = bar
+
+    def __enter__(self) -> Callable[[int], None]:
+        self.bar.__enter__()
+        advance: Callable[[int], None] = self.bar.update
+        return advance
+
+    def __exit__(self, *fault: Any) -> None:
+        self.bar.__exit__(*fault)
+
+
+def _end(tally: Tally, output: Output | None, shown: _Shown, options: Options) -> None:
+    """Give the files their names, and say what came of it."""
+    for reject in shown.rejects:
+        click.echo(_reject_text(reject), err=True)
+    more = tally.rejected - len(shown.rejects)
+    if more:
+        click.echo(f"and {more} more", err=True)
+    if not tally.dialogues:
+        if output is not None:
+            output.discard()
+        _fail("nothing was scored", None if tally.rejected else "the files hold no dialogue")
+    if output is not None:
+        output.finish()
+    if shown.file is not None:
+        fresh = shown.file.with_name(shown.file.name + ".new")
+        fresh.write_bytes(b"".join(line + b"\n" for line in shown.lines))
+        fresh.replace(shown.file)
+    if shown.as_json:
+        sys.stdout.buffer.flush()
+    text = summary_text(tally, shown.rows if len(shown.rows) <= 2 * SHOWN else [])
+    click.echo(text, err=shown.as_json)
+    if options.agree:
+        click.echo("\n" + agreement_text(tally), err=shown.as_json)
+        if shown.disagreements:
+            click.echo("\n" + disagreement_text(shown.disagreements), err=shown.as_json)
+    if output is not None:
+        click.echo(f"rows are in {output.out}")
+    if tally.rejected:
+        where = f", they are in {rejects_path(output.out)}" if output is not None else ""
+        click.echo(f"{tally.rejected} dialogues were rejected{where}", err=True)
+        raise SystemExit(SOME_REJECTED)
+
+
+def _reject_text(reject: Reject) -> str:
+    place = f"{reject.file}:{reject.line}" if reject.line is not None else reject.file
+    where = f"`{reject.path}`: " if reject.path else ""
+    return f"{place}: rejected: {where}{reject.reason}\n  = help: {reject.help}"
+
+
+def _interrupted(output: Output | None) -> NoReturn:
+    if output is None:
+        click.echo("interrupted", err=True)
+    else:
+        output.pause()
+        done = output.tally.dialogues
+        click.echo(f"interrupted after {done} dialogues: the same command goes on", err=True)
+    raise SystemExit(INTERRUPTED)
+
+
+def _fail(message: str, help: str | None) -> NoReturn:
     click.echo(f"error: {message}", err=True)
     if help:
         click.echo(f"  = help: {help}", err=True)
     raise SystemExit(USER_ERROR)
-
-
-def as_record(scored: Scored) -> dict[str, Any]:
-    """A scored trajectory as JSON; `unjudged` items were left out of the weights."""
-    return {
-        "id": scored.trajectory.id,
-        "task": scored.instance.id,
-        "reward": scored.reward,
-        "turn_rewards": scored.turn_rewards,
-        "items": verdict_records(scored),
-        "unjudged": list(scored.unjudged),
-    }
-
-
-def _dialogue_table(scored: Sequence[Scored]) -> str:
-    rows = [
-        [
-            one.trajectory.id,
-            one.instance.id,
-            _number(one.reward),
-            " ".join(_number(value) for value in one.turn_rewards),
-            ", ".join(
-                f"{name} ({decision.verdict})" if decision.verdict != Verdict.FAIL else name
-                for name, decision in one.decisions.items()
-                if decision.verdict is not Verdict.PASS
-            ),
-        ]
-        for one in scored
-    ]
-    return table(["id", "task", "reward", "by turn", "not passed"], rows, right=(2,))
-
-
-def _item_table(scored: Sequence[Scored]) -> str:
-    counts: dict[str, Counter[Verdict]] = defaultdict(Counter)
-    for one in scored:
-        for name, decision in one.decisions.items():
-            counts[f"{one.instance.task.name}.{name}"][decision.verdict] += 1
-    rows = [
-        [name, *(str(counted[verdict]) for verdict in Verdict)] for name, counted in counts.items()
-    ]
-    return table(["item", *(verdict.value for verdict in Verdict)], rows, right=(1, 2, 3, 4))
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _say_mean(scored: Sequence[Scored]) -> None:
-    rewards = [one.reward for one in scored if one.reward is not None]
-    mean = f"{sum(rewards) / len(rewards):.3f}" if rewards else "-"
-    without = len(scored) - len(rewards)
-    note = f", {without} without a reward" if without else ""
-    click.echo(f"mean reward {mean} over {len(rewards)} dialogues{note}")
-
-
-def _say_unjudged(scored: Sequence[Scored], err: bool) -> None:
-    names = list(
-        dict.fromkeys(f"{one.instance.task.name}.{name}" for one in scored for name in one.unjudged)
-    )
-    if names:
-        click.echo(
-            f"no judge: {len(names)} items with an `ask` are left out of the weights"
-            f" ({', '.join(names)}); name one with --judge-model",
-            err=err,
-        )

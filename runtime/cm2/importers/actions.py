@@ -1,0 +1,222 @@
+"""Reference actions as items: writes are required, no other write may happen, words must be said.
+
+One reference path is not the only one, so what it reads is no requirement. A write is matched by
+the arguments that the tool's schema knows: what else a call carries, the tool never sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cm2.formats.criteria import Action, Criteria
+from cm2.importers import syntax
+from cm2.importers.draft import Item, Template, Use
+from cm2dsl.schemas import NoSuchKey, type_at
+
+FINAL = "ends_with_reply"
+ANSWERS = "answers"
+NO_WRITES = "no_writes"
+LOOKS_UP = "looks_up"
+
+VACUOUS = (
+    "Nothing is to be changed here, and no words are certain. Without a judge this pays for "
+    "changing nothing and answering (after looking something up, where the reference does): it is "
+    "close to vacuous."
+)
+
+
+def vacuous_report(names: Sequence[str]) -> str:
+    """The sentence of the report on tasks that are close to vacuous."""
+    return (
+        f"no write and no words decide {', '.join(names)}: without a judge, what these tasks pay "
+        "says little more than that nothing was changed and something answered"
+    )
+
+
+TEMPLATES = {
+    FINAL: Template(
+        FINAL,
+        (),
+        Item("", kind="at_end", veto=True, check="replied", note="The last word is a reply."),
+    ),
+    NO_WRITES: Template(
+        NO_WRITES,
+        (),
+        Item("", kind="never", veto=True, check="succeeded any write", note="Nothing is changed."),
+    ),
+    LOOKS_UP: Template(
+        LOOKS_UP,
+        (),
+        Item("", check="called any read", note="The agent looks before it answers."),
+    ),
+    ANSWERS: Template(
+        ANSWERS,
+        (),
+        Item("", kind="at_end", check="replied", note="The agent answers, and has the last word."),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """The agent's tools by name: what they take, and what they do."""
+
+    schemas: Mapping[str, Mapping[str, Any]]
+    effects: Mapping[str, str]
+
+    @classmethod
+    def of(cls, tools: Sequence[Mapping[str, Any]]) -> Toolbox:
+        """The toolbox of some OpenAI function schemas."""
+        functions = [tool["function"] for tool in tools]
+        return cls(
+            {function["name"]: function.get("parameters", {}) for function in functions},
+            {function["name"]: function.get("x-effect", "") for function in functions},
+        )
+
+    def names(self, effect: str) -> list[str]:
+        return [name for name in self.schemas if self.effects.get(name) == effect]
+
+
+@dataclass(slots=True)
+class Checklist:
+    """The items of a task while they are made; `templates` are those that it uses."""
+
+    items: list[Item | Use] = field(default_factory=list)
+    templates: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+    def add(self, item: Item) -> str:
+        self.names.add(item.name)
+        self.items.append(item)
+        return item.name
+
+    def use(self, template: str, after: tuple[str, ...] = ()) -> str:
+        self.names.add(template)
+        self.templates.append(template)
+        self.items.append(Use(template, after=after))
+        return template
+
+
+def goal_items(
+    wanted: Sequence[Action], goal: Criteria, forbid: bool, tools: Toolbox, checklist: Checklist
+) -> dict[str, Action]:
+    """Adds what a task's goal asks for: its actions, its words, and with `forbid` no other write.
+
+    Returns the actions by the names of their items.
+    """
+    actions = required(wanted, tools, checklist)
+    said(goal.communicate, checklist)
+    if forbid:
+        no_other_writes(goal.actions, tools, checklist)
+    return actions
+
+
+def ending(vacuous: bool, goal: Criteria, tools: Toolbox, checklist: Checklist) -> None:
+    """Adds how a dialogue must end. Where a task is vacuous, this is what it pays for."""
+    if not vacuous:
+        checklist.use(FINAL)
+        return
+    reads = reads_of(goal, tools)
+    after = (checklist.use(LOOKS_UP),) if reads and tools.names("read") else ()
+    checklist.use(ANSWERS, after)
+
+
+def reads_of(goal: Criteria, tools: Toolbox) -> list[Action]:
+    """What the reference path reads."""
+    return [a for a in goal.actions if not a.by_user and tools.effects.get(a.tool) == "read"]
+
+
+def required(actions: Sequence[Action], tools: Toolbox, checklist: Checklist) -> dict[str, Action]:
+    """Adds an item for each action, and returns these by name; the same action counts once."""
+    found: dict[str, Action] = {}
+    for action in actions:
+        if action in found.values():
+            continue
+        verb = "succeeded" if tools.effects.get(action.tool) == "write" else "called"
+        verb = f"user {verb}" if action.by_user else verb
+        name = _name(action, actions, checklist.names)
+        check = f"{verb} {pattern(action, tools, exact=False)}"
+        found[checklist.add(Item(name, check=check, weight=2))] = action
+    return found
+
+
+def no_other_writes(actions: Sequence[Action], tools: Toolbox, checklist: Checklist) -> None:
+    """Adds the veto on every write that is not among the actions."""
+    if not tools.names("write"):
+        return
+    allowed = [a for a in actions if not a.by_user and tools.effects.get(a.tool) == "write"]
+    if not allowed:
+        checklist.use(NO_WRITES)
+        return
+    patterns = dict.fromkeys(pattern(action, tools, False) for action in allowed)
+    check = f"succeeded any write except {', '.join(patterns)}"
+    checklist.add(Item("no_other_writes", check=check, kind="never", veto=True))
+
+
+def said(texts: Sequence[str], checklist: Checklist) -> None:
+    """Adds an item for each text that the agent must say, commas apart."""
+    for text in dict.fromkeys(texts):
+        name = syntax.name_of(f"says {text}"[:40], checklist.names, "says")
+        ignoring = ' ignoring ","' if set(text) - {","} else ""
+        check = f"reply contains {syntax.quoted(text)}{ignoring}"
+        checklist.add(Item(name, check=check))
+
+
+def repeat_official(goal: Criteria, tools: Toolbox, checklist: Checklist) -> None:
+    """Adds items of weight 0, one for each official criterion, by its number."""
+    for index, action in enumerate(goal.actions):
+        who = "user called" if action.by_user else "called"
+        check = f"{who} {pattern(action, tools, exact=True)}"
+        checklist.add(Item(f"action_{index}", check=check, weight=0))
+    for index, text in enumerate(goal.communicate):
+        check = f'reply contains {syntax.quoted(text)} ignoring ","'
+        checklist.add(Item(f"communicate_{index}", check=check, weight=0))
+
+
+def pattern(action: Action, tools: Toolbox, exact: bool) -> str:
+    """The calls that are this action.
+
+    `exact`: name and arguments are equal, as the benchmark compares them. Else what the tool's
+    schema does not know is left out, and its other arguments must not be there.
+    """
+    arguments: Mapping[str, Any] = action.arguments
+    if action.compare is not None:
+        absent = [key for key in action.compare if key not in arguments]
+        kept = {key: arguments[key] for key in arguments if key in action.compare}
+        parts = [part for key in kept for part in syntax.equal([key], kept[key])]
+        parts += [f"not {syntax.path([key])} exists" for key in absent]
+        return syntax.tool(action.tool) + (f"({', '.join(parts)})" if parts else "")
+    if exact:
+        return syntax.call(action.tool, arguments, exact=True)
+    schema = tools.schemas.get(action.tool, {})
+    known = _known(dict(schema), [], arguments)
+    parts = [part for key in known for part in syntax.equal([key], known[key])]
+    properties = schema.get("properties")
+    others = [key for key in properties or {} if key not in arguments]
+    parts += [f"not {syntax.path([key])} exists" for key in others]
+    return syntax.tool(action.tool) + (f"({', '.join(parts)})" if parts else "")
+
+
+def _known(schema: dict[str, Any], path: list[str | int | None], value: Any) -> Any:
+    """The value without the members that the schema rules out."""
+    if isinstance(value, Mapping):
+        return {
+            key: _known(schema, [*path, key], value[key])
+            for key in value
+            if not isinstance(type_at(schema, (*path, key)), NoSuchKey)
+        }
+    if isinstance(value, list):
+        return [_known(schema, [*path, index], each) for index, each in enumerate(value)]
+    return value
+
+
+def _name(action: Action, actions: Sequence[Action], taken: set[str]) -> str:
+    """`cancel_reservation`, or with what it is about where a task has several such actions."""
+    alike = [other for other in actions if other.tool == action.tool and other != action]
+    words = action.tool
+    if alike:
+        values = (v for v in action.arguments.values() if isinstance(v, str) and v)
+        words = f"{words} {next((v for v in values if len(v) <= 24), '')}"
+    return syntax.name_of(words.strip(), taken, "action")

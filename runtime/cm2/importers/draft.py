@@ -1,0 +1,101 @@
+"""A spec that is being made from somebody's tasks, before it is written as .cm2.
+
+An importer reads a source into `Spec` records and knows nothing of layout or files; `write.py`
+knows nothing of sources. Checks are text in the language's own syntax: build them with the
+functions of `syntax.py`, which quote what must be quoted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cm2.trajectory import Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One criterion. Empty and None mean that it is not written.
+
+    `anchors` are (channel, words). `note` is a comment above the item.
+    """
+
+    name: str
+    check: str = ""
+    ask: str = ""
+    passes: tuple[str, ...] = ()
+    fails: tuple[str, ...] = ()
+    focus: str = ""
+    kind: str = "item"
+    weight: float | None = None
+    after: tuple[str, ...] = ()
+    strict: bool = False
+    veto: bool = False
+    penalty: float | None = None
+    anchors: tuple[tuple[str, str], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A reusable item. Its texts and check may name `params`; the item's own name is not used."""
+
+    name: str
+    params: tuple[str, ...]
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """`use template(arguments) as name …`; arguments are in the language's syntax."""
+
+    template: str
+    arguments: tuple[str, ...] = ()
+    name: str = ""
+    weight: float | None = None
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    name: str
+    user: str
+    items: tuple[Item | Use, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task: scripted `turns`, or `simulated`, what a simulated user is told.
+
+    `items` are task scope. `recordings` are dialogues of the task; their `task` is filled in.
+    `at` names the turns that carry reward, where not all of them do.
+    """
+
+    name: str
+    title: str = ""
+    turns: tuple[Turn, ...] = ()
+    simulated: str | None = None
+    items: tuple[Item | Use, ...] = ()
+    recordings: tuple[Trajectory, ...] = ()
+    at: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Spec:
+    """One `.cm2` file and the files beside it.
+
+    `tools` and `user_tools` are OpenAI function schemas. `unsaid` lists what the source says and
+    the spec does not, one sentence each: it becomes the report.
+    """
+
+    domain: str
+    title: str = ""
+    tools: list[dict[str, Any]] = field(default_factory=list)
+    user_tools: list[dict[str, Any]] = field(default_factory=list)
+    system: str = ""
+    templates: list[Template] = field(default_factory=list)
+    tasks: list[Task] = field(default_factory=list)
+    note: str = ""
+    unsaid: list[str] = field(default_factory=list)

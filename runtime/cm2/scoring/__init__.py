@@ -1,0 +1,10 @@
+"""Many dialogues scored: in order, in constant memory, by several processes, to be taken up again.
+
+units.py    the input in pieces that a process can score alone
+worker.py   a piece scored: rows, rejects and counts
+tally.py    counts that add up
+run.py      pieces handed out, results written in order
+output.py   files that are whole or can be gone on with
+"""
+
+from __future__ import annotations

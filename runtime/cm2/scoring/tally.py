@@ -1,0 +1,73 @@
+"""Counts over scored dialogues, which add up: of blocks, of processes, of an interrupted run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+VERDICTS = ("pass", "fail", "insufficient", "error")
+Cells = list[int]
+"""A 2x2 table as [neither, ours alone, official alone, both] said yes."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """`items` counts verdicts by `task.turn.item`, in the order of VERDICTS; `unjudged` are those
+    that were left out for want of a judge.
+
+    With official results, `agreement` has the table of each group: `reward` and each baseline's
+    name, by file; `items` of each item, and `tasks` of each task.
+    """
+
+    dialogues: int = 0
+    rejected: int = 0
+    rewarded: int = 0
+    reward_sum: float = 0.0
+    items: dict[str, list[int]] = field(default_factory=dict)
+    unjudged: dict[str, None] = field(default_factory=dict)
+    by_file: dict[str, dict[str, Cells]] = field(default_factory=dict)
+    by_task: dict[str, Cells] = field(default_factory=dict)
+    by_item: dict[str, Cells] = field(default_factory=dict)
+
+    def count(self, reward: float | None) -> None:
+        self.dialogues += 1
+        if reward is not None:
+            self.rewarded += 1
+            self.reward_sum += reward
+
+    def add(self, other: Tally) -> None:
+        """Take another tally's counts in."""
+        self.dialogues += other.dialogues
+        self.rejected += other.rejected
+        self.rewarded += other.rewarded
+        self.reward_sum += other.reward_sum
+        self.unjudged |= other.unjudged
+        for name, counts in other.items.items():
+            _add(self.items, name, counts)
+        for file, groups in other.by_file.items():
+            for name, cells in groups.items():
+                _add(self.by_file.setdefault(file, {}), name, cells)
+        for name, cells in other.by_task.items():
+            _add(self.by_task, name, cells)
+        for name, cells in other.by_item.items():
+            _add(self.by_item, name, cells)
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__} | {
+            "unjudged": list(self.unjudged)
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Tally:
+        return cls(**{**value, "unjudged": dict.fromkeys(value["unjudged"])})
+
+
+def cell(ours: bool, official: bool) -> int:
+    """The place of one dialogue in `Cells`."""
+    return ours + 2 * official
+
+
+def _add(into: dict[str, list[int]], name: str, counts: Iterable[int]) -> None:
+    known = into.get(name)
+    into[name] = list(counts) if known is None else [a + b for a, b in zip(known, counts, strict=True)]

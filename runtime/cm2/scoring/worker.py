@@ -1,0 +1,281 @@
+"""One piece of the input scored: the rows and rejects to write, and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cm2.bundle import Bundle, load
+from cm2.decide import Settled
+from cm2.fastchat import read_facts
+from cm2.formats.criteria import baselines
+from cm2.formats.record import Official, Record, Reject
+from cm2.plan import plan_of
+from cm2.score import Decides, Scored, ScoreError, find_instance, score_all, score_facts
+from cm2.scoring.tally import VERDICTS, Tally, cell
+from cm2.scoring.units import Lines, Unit
+from cm2.trajectory import Trajectory
+from cm2.verdict import Decision
+from cm2dsl.chat import ChatError, from_chat
+from cm2dsl.jsonl import JsonError, parse
+from cm2dsl.scope import Facts, facts_of
+
+SUCCESS = 1 - 1e-9
+"""The official reward from which on a dialogue counts as a success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`task` is that of dialogues that name none; `evidence` whether it is written.
+
+    With `agree` every dialogue is compared with the official result; ours is a success from a
+    reward of `threshold` on.
+    """
+
+    task: str = ""
+    evidence: bool = False
+    agree: bool = False
+    threshold: float = SUCCESS
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a piece. `disagreements` are records with their evidence."""
+
+    rows: bytes = b""
+    rejects: list[Reject] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    disagreements: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Worker:
+    """Scores pieces with one bundle; a judge, where there is one, decides `ask` items."""
+
+    def __init__(self, bundle: Bundle, options: Options, judge: Decides | None = None) -> None:
+        self.bundle = bundle
+        self.options = options
+        self.judge = judge
+        self.effects = {tool.name: tool.effect for tool in bundle.spec.tools}
+
+    def score(self, unit: Unit) -> Result:
+        """The result of one piece."""
+        result = Result()
+        rows: list[bytes] = []
+        if isinstance(unit, Lines) and self.judge is None and not self.options.agree:
+            self._score_lines(unit, rows, result)
+        else:
+            records = self._read_lines(unit) if isinstance(unit, Lines) else unit.records
+            self._score_records(unit.file, records, rows, result)
+        result.tally.rejected = len(result.rejects)
+        result.rows = b"".join(rows)
+        return result
+
+    # --- chat lines, checks alone: the fast way -------------------------------------------------
+
+    def _score_lines(self, unit: Lines, rows: list[bytes], result: Result) -> None:
+        bundle, known, default = self.bundle, self.bundle.by_id, self.options.task
+        for number, line in enumerate(unit.data.split(b"\n"), unit.first):
+            if not line or line.isspace():
+                continue
+            found = read_facts(line)
+            if found is None:
+                found = self._read_slowly(unit.file, number, line, result)
+                if found is None:
+                    continue
+            identity, task, facts = found
+            instance = known.get(task or default)
+            if instance is None:
+                try:
+                    instance = find_instance(bundle, task or default)
+                except ScoreError as error:
+                    result.rejects.append(
+                        Reject(unit.file, number, "task", error.message, error.help)
+                    )
+                    continue
+            scored = score_facts(plan_of(bundle, instance, False), facts)
+            self._count(scored, result.tally)
+            rows.append(self._row(scored, identity or str(number)))
+
+    def _read_slowly(
+        self, file: str, number: int, line: bytes, result: Result
+    ) -> tuple[str, str, Facts] | None:
+        record = self._read_line(file, number, line)
+        if isinstance(record, Reject):
+            result.rejects.append(record)
+            return None
+        trajectory = record.trajectory
+        return trajectory.id, trajectory.task, facts_of(trajectory)
+
+    # --- everything else ------------------------------------------------------------------------
+
+    def _read_lines(self, unit: Lines) -> list[Record | Reject]:
+        return [
+            self._read_line(unit.file, number, line)
+            for number, line in enumerate(unit.data.split(b"\n"), unit.first)
+            if line.strip()
+        ]
+
+    def _read_line(self, file: str, number: int, line: bytes) -> Record | Reject:
+        try:
+            trajectory = from_chat(parse(line), file=file, line=number)
+            official = _official(trajectory, file, number)
+        except JsonError as error:
+            return Reject(file, number, "", error.message, error.help)
+        except ChatError as error:
+            return Reject(file, number, "", error.message, error.help)
+        return Record(trajectory, official, number)
+
+    def _score_records(
+        self, file: str, records: Sequence[Record | Reject], rows: list[bytes], result: Result
+    ) -> None:
+        kept: list[tuple[Trajectory, Record]] = []
+        for record in records:
+            if isinstance(record, Reject):
+                result.rejects.append(record)
+                continue
+            trajectory = record.trajectory
+            task = trajectory.task or self.options.task
+            try:
+                find_instance(self.bundle, task)
+            except ScoreError as error:
+                where = "" if record.line is not None else f"dialogue `{trajectory.id}`: "
+                message = where + error.message
+                result.rejects.append(Reject(file, record.line, "task", message, error.help))
+                continue
+            kept.append((replace(trajectory, task=task), record))
+        scored = score_all(self.bundle, [trajectory for trajectory, _ in kept], self.judge)
+        for one, (trajectory, record) in zip(scored, kept, strict=True):
+            self._count(one, result.tally)
+            rows.append(self._row(one, trajectory.id))
+            if self.options.agree and record.official is not None and one.reward is not None:
+                self._compare(file, one, trajectory, record.official, result)
+
+    # --- what is written ------------------------------------------------------------------------
+
+    def _row(self, scored: Scored, identity: str) -> bytes:
+        """One line of JSON: reward, turn rewards, and the verdict on every item."""
+        row: dict[str, Any] = {
+            "id": identity,
+            "task": scored.plan.instance.id,
+            "reward": scored.reward,
+            "turn_rewards": scored.turn_rewards,
+            "items": {name: _verdict(outcome) for name, outcome in scored.outcomes.items()},
+            "unjudged": scored.plan.unjudged,
+        }
+        if self.options.evidence:
+            row["evidence"] = evidence_of(scored)
+        return _encode(row) + b"\n"
+
+    def _count(self, scored: Scored, tally: Tally) -> None:
+        tally.count(scored.reward)
+        plan = scored.plan
+        task = plan.instance.task.name
+        counts = tally.items
+        for name, outcome in scored.outcomes.items():
+            key = f"{task}.{name}"
+            row = counts.get(key)
+            if row is None:
+                row = counts[key] = [0, 0, 0, 0]
+            row[_PLACE[_verdict(outcome)]] += 1
+        if plan.unjudged:
+            tally.unjudged |= dict.fromkeys(f"{task}.{name}" for name in plan.unjudged)
+
+    def _compare(
+        self, file: str, scored: Scored, trajectory: Trajectory, official: Official, result: Result
+    ) -> None:
+        assert scored.reward is not None
+        tally = result.tally
+        ours, theirs = scored.reward >= self.options.threshold, official.reward >= SUCCESS
+        groups = tally.by_file.setdefault(file, {})
+        _mark(groups, "reward", ours, theirs)
+        if official.criteria is not None:
+            others = baselines(trajectory, official.criteria, self.effects)
+            for name, said in others.items():
+                _mark(groups, name, said, theirs)
+        _mark(tally.by_task, scored.plan.instance.task.name, ours, theirs)
+        wrong: list[str] = []
+        for name, said in official.items.items():
+            outcome = scored.outcomes.get(f"dialogue.{name}")
+            if outcome is None:
+                continue
+            passed = _verdict(outcome) == "pass"
+            _mark(tally.by_item, f"{scored.plan.instance.task.name}.{name}", passed, said)
+            if passed != said:
+                wrong.append(f"dialogue.{name}")
+        if ours != theirs or wrong:
+            result.disagreements.append(
+                {
+                    "file": file,
+                    "id": trajectory.id,
+                    "task": scored.plan.instance.id,
+                    "reward": scored.reward,
+                    "official": official.reward,
+                    "items": {n: _verdict(outcome) for n, outcome in scored.outcomes.items()},
+                    "other items": wrong,
+                    "evidence": evidence_of(scored),
+                }
+            )
+
+
+def evidence_of(scored: Scored) -> dict[str, list[dict[str, str]]]:
+    """For each item that has any: the segments that decided it, with a judge's quotes."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for name, outcome in scored.outcomes.items():
+        if isinstance(outcome, Settled):
+            pieces = [{"segment": segment} for segment in outcome.segments]
+        else:
+            pieces = [
+                {"segment": one.segment, **({} if one.quote is None else {"quote": one.quote})}
+                for one in outcome.evidence
+            ]
+        if pieces:
+            found[name] = pieces
+    return found
+
+
+_encode = msgspec.json.Encoder().encode
+_PLACE = {verdict: number for number, verdict in enumerate(VERDICTS)}
+
+
+def _verdict(outcome: Settled | Decision) -> str:
+    if type(outcome) is Settled:
+        return "pass" if outcome.holds else "fail"
+    assert isinstance(outcome, Decision)
+    return outcome.verdict.value
+
+
+def _mark(table: dict[str, list[int]], name: str, ours: bool, official: bool) -> None:
+    table.setdefault(name, [0, 0, 0, 0])[cell(ours, official)] += 1
+
+
+def _official(trajectory: Trajectory, file: str, line: int) -> Official | None:
+    """The official result that a chat line may carry: `"official": {"reward": 1, "items": {…}}`."""
+    said = trajectory.extra.get("official")
+    if said is None:
+        return None
+    items: Mapping[str, Any] = said.get("items", {}) if isinstance(said, dict) else {}
+    reward: Any = said.get("reward") if isinstance(said, dict) else None
+    is_number = isinstance(reward, int | float) and not isinstance(reward, bool)
+    if not is_number or not all(isinstance(value, bool) for value in items.values()):
+        message = "`official` is not {reward: number, items: {name: true or false}}"
+        raise ChatError(file, line, None, message, "correct it, or leave it out")
+    return Official(reward, dict(items))
+
+
+# --- in a process of its own ------------------------------------------------------------------
+
+_WORKER: list[Worker] = []
+
+
+def start(bundle: str, options: Options) -> None:
+    """Make this process ready to score with the bundle in a folder."""
+    _WORKER[:] = [Worker(load(Path(bundle)), options)]
+
+
+def work(unit: Unit) -> Result:
+    """Score a piece with what `start` made ready."""
+    return _WORKER[0].score(unit)
