@@ -64,7 +64,7 @@ class _Dialogue(Struct, gc=False):
 _decode = msgspec.json.Decoder(_Dialogue).decode
 
 
-def read_facts(line: bytes) -> tuple[str | None, str, Facts] | None:
+def read_facts(line: bytes | memoryview) -> tuple[str | None, str, Facts] | None:
     """(id, task, facts) of a chat line, or None where the general reader must look at it."""
     try:
         dialogue = _decode(line)

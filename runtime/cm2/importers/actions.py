@@ -20,18 +20,12 @@ ANSWERS = "answers"
 NO_WRITES = "no_writes"
 LOOKS_UP = "looks_up"
 
-VACUOUS = (
-    "Nothing is to be changed here, and no words are certain. Without a judge this pays for "
-    "changing nothing and answering (after looking something up, where the reference does): it is "
-    "close to vacuous."
-)
-
 
 def vacuous_report(names: Sequence[str]) -> str:
     """The sentence of the report on tasks that are close to vacuous."""
     return (
-        f"no write and no words decide {', '.join(names)}: without a judge, what these tasks pay "
-        "says little more than that nothing was changed and something answered"
+        "without a judge, these tasks pay for little more than that nothing was changed and "
+        f"something was answered, as no write and no words decide them: {', '.join(names)}"
     )
 
 
@@ -39,7 +33,7 @@ TEMPLATES = {
     FINAL: Template(
         FINAL,
         (),
-        Item("", kind="at_end", veto=True, check="replied", note="The last word is a reply."),
+        Item("", kind="at_end", veto=True, check="replied", note="The agent has the last word."),
     ),
     NO_WRITES: Template(
         NO_WRITES,
@@ -49,7 +43,7 @@ TEMPLATES = {
     LOOKS_UP: Template(
         LOOKS_UP,
         (),
-        Item("", check="called any read", note="The agent looks before it answers."),
+        Item("", check="called any read", note="The agent looks something up."),
     ),
     ANSWERS: Template(
         ANSWERS,
@@ -81,9 +75,13 @@ class Toolbox:
 
 @dataclass(slots=True)
 class Checklist:
-    """The items of a task while they are made; `templates` are those that it uses."""
+    """The items of a task while they are made.
+
+    `templates` are those that it uses, `said` the words that must be said, by the name of the item.
+    """
 
     items: list[Item | Use] = field(default_factory=list)
+    said: dict[str, str] = field(default_factory=dict)
     templates: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
 
@@ -92,35 +90,32 @@ class Checklist:
         self.items.append(item)
         return item.name
 
-    def use(self, template: str, after: tuple[str, ...] = ()) -> str:
+    def use(self, template: str) -> None:
         self.names.add(template)
         self.templates.append(template)
-        self.items.append(Use(template, after=after))
-        return template
+        self.items.append(Use(template))
 
 
-def goal_items(
-    wanted: Sequence[Action], goal: Criteria, forbid: bool, tools: Toolbox, checklist: Checklist
-) -> dict[str, Action]:
-    """Adds what a task's goal asks for: its actions, its words, and with `forbid` no other write.
+def ending(vacuous: bool, goal: Criteria, tools: Toolbox, checklist: Checklist) -> str:
+    """Adds how a dialogue must end; where a task is vacuous, this is what it pays for.
 
-    Returns the actions by the names of their items.
+    Returns the note on a vacuous task.
     """
-    actions = required(wanted, tools, checklist)
-    said(goal.communicate, checklist)
-    if forbid:
-        no_other_writes(goal.actions, tools, checklist)
-    return actions
-
-
-def ending(vacuous: bool, goal: Criteria, tools: Toolbox, checklist: Checklist) -> None:
-    """Adds how a dialogue must end. Where a task is vacuous, this is what it pays for."""
     if not vacuous:
         checklist.use(FINAL)
-        return
-    reads = reads_of(goal, tools)
-    after = (checklist.use(LOOKS_UP),) if reads and tools.names("read") else ()
-    checklist.use(ANSWERS, after)
+        return ""
+    paid = "any answer"
+    if reads_of(goal, tools) and tools.names("read"):
+        checklist.use(LOOKS_UP)
+        checklist.use(FINAL)
+        paid = "any answer and any look-up"
+    else:
+        checklist.use(ANSWERS)
+    changed = " that changes nothing" if NO_WRITES in checklist.names else ""
+    return (
+        "Close to vacuous: no write and no words decide this task, so that without a judge it pays "
+        f"for {paid}{changed}."
+    )
 
 
 def reads_of(goal: Criteria, tools: Toolbox) -> list[Action]:
@@ -142,11 +137,11 @@ def required(actions: Sequence[Action], tools: Toolbox, checklist: Checklist) ->
     return found
 
 
-def no_other_writes(actions: Sequence[Action], tools: Toolbox, checklist: Checklist) -> None:
-    """Adds the veto on every write that is not among the actions."""
+def no_other_writes(allowed: Sequence[Action], tools: Toolbox, checklist: Checklist) -> None:
+    """Adds the veto on every write that is not among these actions."""
     if not tools.names("write"):
         return
-    allowed = [a for a in actions if not a.by_user and tools.effects.get(a.tool) == "write"]
+    allowed = [a for a in allowed if not a.by_user and tools.effects.get(a.tool) == "write"]
     if not allowed:
         checklist.use(NO_WRITES)
         return
@@ -161,7 +156,7 @@ def said(texts: Sequence[str], checklist: Checklist) -> None:
         name = syntax.name_of(f"says {text}"[:40], checklist.names, "says")
         ignoring = ' ignoring ","' if set(text) - {","} else ""
         check = f"reply contains {syntax.quoted(text)}{ignoring}"
-        checklist.add(Item(name, check=check))
+        checklist.said[checklist.add(Item(name, check=check))] = text
 
 
 def repeat_official(goal: Criteria, tools: Toolbox, checklist: Checklist) -> None:
@@ -179,7 +174,8 @@ def pattern(action: Action, tools: Toolbox, exact: bool) -> str:
     """The calls that are this action.
 
     `exact`: name and arguments are equal, as the benchmark compares them. Else what the tool's
-    schema does not know is left out, and its other arguments must not be there.
+    schema does not know is left out, its other arguments must not be there, and the order of a
+    list does not count where it is the only one: nothing else in the call goes by its places.
     """
     arguments: Mapping[str, Any] = action.arguments
     if action.compare is not None:
@@ -192,7 +188,16 @@ def pattern(action: Action, tools: Toolbox, exact: bool) -> str:
         return syntax.call(action.tool, arguments, exact=True)
     schema = tools.schemas.get(action.tool, {})
     known = _known(dict(schema), [], arguments)
-    parts = [part for key in known for part in syntax.equal([key], known[key])]
+    alone = sum(isinstance(value, list) for value in known.values()) == 1
+    parts = [
+        part
+        for key, value in known.items()
+        for part in (
+            syntax.members([key], value)
+            if alone and isinstance(value, list)
+            else syntax.equal([key], value)
+        )
+    ]
     properties = schema.get("properties")
     others = [key for key in properties or {} if key not in arguments]
     parts += [f"not {syntax.path([key])} exists" for key in others]

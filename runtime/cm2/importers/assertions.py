@@ -1,43 +1,43 @@
 """Assertions in words, as τ²-bench has them: which of them a check already decides, and the rest.
 
-An assertion is covered by an item that the actions gave, where both say the same: it names a value
-that a required write has and the write's verb; it denies a write, which the veto on all other
-writes covers; or it says a figure that must be communicated. The others become questions.
+An assertion is decided by the items that the actions gave, where both say the same: every word of
+it is a word of a required write, it denies a write, which the veto on all other writes covers, or
+its figures must be said. A claim too many hides a criterion, and a question too many only costs a
+call of the judge: the others become questions.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from cm2.formats.criteria import Action
 from cm2.importers import syntax
 from cm2.importers.actions import NO_WRITES, Checklist, Toolbox, pattern
 from cm2.importers.draft import Item
+from cm2.importers.questions import PLAIN, question, sentences, short, statement
 
 DENIES = re.compile(r"\b(?:not|never|refuses?|denies|deny|without|cannot)\b|n't\b", re.IGNORECASE)
 SAYS = re.compile(
     r"\b(?:communicat|tell|told|inform|mention|say|said|state|confirm|explain|acknowledg|respon|"
     r"repl|answer|ask|offer|detect|identif|compliment|realiz|recogni|notice|understand|know|clear|"
-    r"determin|verif)",
+    r"determin|verif|provid)",
     re.IGNORECASE,
 )
-# What is denied: `should not cancel`, `refuses to proceed with the cancellation`, `not modified`.
-DENIED = re.compile(
-    r"(?:\bnot|\bnever|n't|\brefuses? to)\s+(?:proceed with |approve )?(?:the |any )?(\w+)",
-    re.IGNORECASE,
-)
+# What is denied: `should not cancel`, `is not modified`. To refuse or to approve is to say so.
+DENIED = re.compile(r"(?:\bnot|\bnever|n't)\s+(?:the |any )?(\w+)", re.IGNORECASE)
 CHANGES = re.compile(r"make|chang|modif|updat", re.IGNORECASE)
+OTHER = re.compile(r"\b(?:any|no) other\b", re.IGNORECASE)
 CODE = re.compile(r"\b(?=\w*[A-Z])(?=\w*\d)\w+\b|\b[A-Z]{3,}\b")
+LETTERED = re.compile(r"\b[A-Za-z_]+\d\w*")
 FIGURE = re.compile(r"\d[\d,]*(?:\.\d+)?")
-PLAIN = frozenset(
-    (
-        *("a", "an", "the", "that", "to", "of", "for", "in", "on", "at", "by", "with", "and", "or"),
-        *("as", "is", "are", "be", "been", "was", "has", "have", "it", "its", "this", "any"),
-        *("user", "users", "she", "he", "they", "her", "his", "their", "agent", "correctly"),
-    )
-)
+WHY = re.compile(r"\((?:as|since|because)\b[^)]*\)")
+FILLER = PLAIN | {"should", "must", "between"}
+SURE = 3
+"""Letters and digits of a text that is not said by chance, as `4` is."""
 
 
 def asked(
@@ -56,37 +56,87 @@ def asked(
     """
     notes: list[str] = []
     for assertion in assertions:
-        item = _covering(assertion, writes, tools, checklist)
-        item = item or _reading(assertion, reads, tools, checklist, counted)
-        if item is not None:
-            notes.append(f"`{item}` decides: {assertion}")
+        if not assertion.strip():
             continue
-        name = syntax.name_of(_short(assertion), checklist.names, "assertion")
-        ask = f"Is this so: {assertion.strip()}"
-        ask = ask if ask.endswith("?") else ask.rstrip(".") + "?"
-        checklist.add(Item(name, ask=ask, focus=_focus(assertion, tools)))
+        items = _covering(assertion, writes, tools, checklist)
+        items = items or _reading(assertion, reads, tools, checklist, counted)
+        if items:
+            names = " and ".join(f"`{name}`" for name in items)
+            notes.append(f"{names} decide{'s'[len(items) - 1 :]}: {statement(assertion)}")
+            continue
+        name = syntax.name_of(short(assertion), checklist.names, "assertion")
+        passes = (statement(assertion),) if sentences(assertion) > 1 else ()
+        focus = _focus(assertion, tools)
+        checklist.add(Item(name, ask=question(assertion), passes=passes, focus=focus))
     return notes
 
 
 def _covering(
     assertion: str, writes: Mapping[str, Action], tools: Toolbox, checklist: Checklist
-) -> str | None:
-    """The name of the item that says the same, or None."""
+) -> list[str]:
+    """The names of the items that say the same."""
     if DENIES.search(assertion):
         return _vetoing(assertion, writes, tools, checklist)
     if SAYS.search(assertion):
-        figures = {text.replace(",", "").replace(".", "_") for text in FIGURE.findall(assertion)}
-        said = sorted(name for name in checklist.names if name.startswith("says_"))
-        return next((name for name in said if name.removeprefix("says_") in figures), None)
-    named = _named(assertion, tools.names("write"))
-    codes = set(CODE.findall(assertion))
-    fitting = [
-        name
-        for name, action in writes.items()
-        if action.tool in named and codes and codes <= _values(action)
-    ]
+        return _saying(assertion, checklist)
+    fitting = [name for name, action in writes.items() if _is_said_of(action, assertion)]
     # Of two writes to one object, the one whose tool's words the assertion has more of.
-    return max(fitting, key=lambda name: _shared(assertion, writes[name].tool), default=None)
+    best = max(fitting, key=lambda name: _shared(assertion, writes[name].tool), default=None)
+    return [best] if best is not None else []
+
+
+def _saying(assertion: str, checklist: Checklist) -> list[str]:
+    """The items that want the assertion's figures said, if they want all of them."""
+    wanted = [_figure(text) for text in FIGURE.findall(LETTERED.sub("", assertion))]
+    said = {
+        _figure(text): name
+        for name, words in checklist.said.items()
+        if sum(map(str.isalnum, words)) >= SURE
+        for text in FIGURE.findall(LETTERED.sub("", words))
+    }
+    if not all(figure in said for figure in wanted):
+        return []
+    return list(dict.fromkeys(said[figure] for figure in wanted))
+
+
+def _figure(text: str) -> Decimal:
+    return Decimal(text.replace(",", ""))
+
+
+def _is_said_of(action: Action, assertion: str) -> bool:
+    """Whether an assertion names an object of the action, and nothing that is not in it."""
+    codes = set(CODE.findall(assertion))
+    if not codes or not codes <= _values(action):
+        return False
+    known = {word for text in _values(action) for word in _words(text)}
+    keys = {word for text in (action.tool, *_keys(action.arguments)) for word in text.split("_")}
+    return all(
+        word in known or _singular(word) in {_singular(key.lower()) for key in keys}
+        for word in _words(WHY.sub("", statement(assertion)))
+        if word not in FILLER
+    )
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text; those of a date as they are, and as people write it (`May 2 2024`)."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return [word.rstrip(".-") for word in re.findall(r"[^\W_][\w.-]*", text.lower())]
+    return [text, *day.strftime("%B %b %d %Y").lower().split(), str(day.day)]
+
+
+def _singular(word: str) -> str:
+    """A verb or a noun without its ending, as far as that tells `cancelled` from `booked`."""
+    stem = re.sub(r"(?:es|s|ed|e|ing)$", "", re.sub(r"ie[sd]$", "y", word))
+    return re.sub(r"(?<=[^aeiou])(.)\1$", r"\1", stem) if len(stem) > 3 else word
+
+
+def _keys(value: Any) -> list[str]:
+    """The names of all arguments, at any depth."""
+    if isinstance(value, Mapping):
+        return [*value, *(key for inner in value.values() for key in _keys(inner))]
+    return [key for inner in value for key in _keys(inner)] if isinstance(value, list) else []
 
 
 def _shared(assertion: str, tool: str) -> int:
@@ -97,7 +147,7 @@ def _shared(assertion: str, tool: str) -> int:
 
 def _vetoing(
     assertion: str, writes: Mapping[str, Action], tools: Toolbox, checklist: Checklist
-) -> str | None:
+) -> list[str]:
     """The veto that covers an assertion which denies a change, and nothing more.
 
     An offer or a refusal is said, not called; and what is required of another object may not be
@@ -105,31 +155,32 @@ def _vetoing(
     """
     veto = next((name for name in ("no_other_writes", NO_WRITES) if name in checklist.names), None)
     if veto is None or SAYS.search(assertion):
-        return None
+        return []
+    if OTHER.search(assertion):
+        return [veto]
     codes = set(CODE.findall(assertion))
     for denied in DENIED.findall(assertion):
         named = _named(denied, tools.names("write"))
         required = [action for action in writes.values() if action.tool in named]
         if any(not codes or codes & _values(action) for action in required):
-            return None
+            return []
         if named or CHANGES.match(denied):
-            return veto
-    return None
+            return [veto]
+    return []
 
 
 def _reading(
     assertion: str, reads: Sequence[Action], tools: Toolbox, checklist: Checklist, counted: bool
-) -> str | None:
+) -> list[str]:
     """Adds a check on a read that an assertion wants, with the values that it names."""
-    codes = set(CODE.findall(assertion))
     if DENIES.search(assertion) or SAYS.search(assertion):
-        return None
+        return []
     for action in reads:
-        if action.tool in _named(assertion, [action.tool]) and codes and codes <= _values(action):
+        if _is_said_of(action, assertion):
             name = syntax.name_of(action.tool, checklist.names)
             check = f"called {pattern(action, tools, False)}"
-            return checklist.add(Item(name, check=check, weight=None if counted else 0))
-    return None
+            return [checklist.add(Item(name, check=check, weight=None if counted else 0))]
+    return []
 
 
 def _named(text: str, tools: Sequence[str]) -> set[str]:
@@ -156,10 +207,3 @@ def _focus(assertion: str, tools: Toolbox) -> str:
     """What the judge decides on: calls where an assertion is of what is done, else the reply."""
     named = _named(assertion, tools.names("write"))
     return "tool_call" if named and not SAYS.search(assertion) else ""
-
-
-def _short(assertion: str) -> str:
-    """The words that a name is made of: without the subject, and not too many."""
-    text = re.sub(r"^\s*(?:check that )?(?:the )?agent (?:should )?", "", assertion, flags=re.I)
-    words = [word for word in re.findall(r"[^\W_]+", text) if word.lower() not in PLAIN]
-    return " ".join(words[:5])

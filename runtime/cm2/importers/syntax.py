@@ -87,6 +87,18 @@ def equal(steps: Sequence[str | int], wanted: Any) -> list[str]:
     return [f"{path(steps)} == {value(wanted)}"]
 
 
+def members(steps: Sequence[str | int], wanted: Sequence[Any]) -> list[str]:
+    """Constraints under which a list has these elements and no more, in any order.
+
+    A list with objects in it, or with an element twice, is compared in its order.
+    """
+    plain = not _holds_object(wanted) and all(wanted.count(each) == 1 for each in wanted)
+    if len(wanted) < 2 or not plain or any(isinstance(each, list) for each in wanted):
+        return equal(steps, list(wanted))
+    found = [f"{path(steps)} contains {value(each)}" for each in wanted]
+    return [*found, f"not {path([*steps, len(wanted)])} exists"]
+
+
 def _holds_object(values: Sequence[Any]) -> bool:
     return any(isinstance(v, Mapping) or (isinstance(v, list) and _holds_object(v)) for v in values)
 

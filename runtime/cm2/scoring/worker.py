@@ -14,7 +14,7 @@ from cm2.decide import Settled
 from cm2.fastchat import read_facts
 from cm2.formats.criteria import baselines
 from cm2.formats.record import Official, Record, Reject
-from cm2.plan import plan_of
+from cm2.plan import Plan, plan_of
 from cm2.score import Decides, Scored, ScoreError, find_instance, score_all, score_facts
 from cm2.scoring.tally import VERDICTS, Tally, cell
 from cm2.scoring.units import Lines, Unit
@@ -59,6 +59,8 @@ class Worker:
         self.bundle = bundle
         self.options = options
         self.judge = judge
+        self._tally = Tally()
+        self._of_task: dict[str, dict[str, list[int]]] = {}
         self.effects = {tool.name: tool.effect for tool in bundle.spec.tools}
 
     def score(self, unit: Unit) -> Result:
@@ -78,12 +80,20 @@ class Worker:
 
     def _score_lines(self, unit: Lines, rows: list[bytes], result: Result) -> None:
         bundle, known, default = self.bundle, self.bundle.by_id, self.options.task
-        for number, line in enumerate(unit.data.split(b"\n"), unit.first):
-            if not line or line.isspace():
-                continue
+        data, start = unit.data, 0
+        view = memoryview(data)  # a line need not be copied to be read
+        number = unit.first - 1
+        while start < len(data):
+            end = data.find(b"\n", start)
+            end = end if end >= 0 else len(data)
+            line, start = view[start:end], end + 1
+            number += 1
             found = read_facts(line)
             if found is None:
-                found = self._read_slowly(unit.file, number, line, result)
+                text = bytes(line)
+                if not text or text.isspace():
+                    continue
+                found = self._read_slowly(unit.file, number, text, result)
                 if found is None:
                     continue
             identity, task, facts = found
@@ -97,8 +107,7 @@ class Worker:
                     )
                     continue
             scored = score_facts(plan_of(bundle, instance, False), facts)
-            self._count(scored, result.tally)
-            rows.append(self._row(scored, identity or str(number)))
+            rows.append(self._row(scored, identity or str(number), result.tally))
 
     def _read_slowly(
         self, file: str, number: int, line: bytes, result: Result
@@ -149,40 +158,44 @@ class Worker:
             kept.append((replace(trajectory, task=task), record))
         scored = score_all(self.bundle, [trajectory for trajectory, _ in kept], self.judge)
         for one, (trajectory, record) in zip(scored, kept, strict=True):
-            self._count(one, result.tally)
-            rows.append(self._row(one, trajectory.id))
+            rows.append(self._row(one, trajectory.id, result.tally))
             if self.options.agree and record.official is not None and one.reward is not None:
                 self._compare(file, one, trajectory, record.official, result)
 
     # --- what is written ------------------------------------------------------------------------
 
-    def _row(self, scored: Scored, identity: str) -> bytes:
-        """One line of JSON: reward, turn rewards, and the verdict on every item."""
+    def _row(self, scored: Scored, identity: str, tally: Tally) -> bytes:
+        """One line of JSON: reward, turn rewards, and the verdict on every item; counted too."""
+        plan = scored.plan
+        verdicts = {name: _verdict(outcome) for name, outcome in scored.outcomes.items()}
+        tally.count(scored.reward)
+        counts = self._counts(plan, tally)
+        for name, verdict in verdicts.items():
+            counts[name][_PLACE[verdict]] += 1
         row: dict[str, Any] = {
             "id": identity,
-            "task": scored.plan.instance.id,
+            "task": plan.instance.id,
             "reward": scored.reward,
             "turn_rewards": scored.turn_rewards,
-            "items": {name: _verdict(outcome) for name, outcome in scored.outcomes.items()},
-            "unjudged": scored.plan.unjudged,
+            "items": verdicts,
+            "unjudged": plan.unjudged,
         }
         if self.options.evidence:
             row["evidence"] = evidence_of(scored)
         return _encode(row) + b"\n"
 
-    def _count(self, scored: Scored, tally: Tally) -> None:
-        tally.count(scored.reward)
-        plan = scored.plan
+    def _counts(self, plan: Plan, tally: Tally) -> dict[str, list[int]]:
+        """The tally's counts of a task's items, by full name."""
         task = plan.instance.task.name
-        counts = tally.items
-        for name, outcome in scored.outcomes.items():
-            key = f"{task}.{name}"
-            row = counts.get(key)
-            if row is None:
-                row = counts[key] = [0, 0, 0, 0]
-            row[_PLACE[_verdict(outcome)]] += 1
-        if plan.unjudged:
+        if self._tally is not tally:
+            self._tally, self._of_task = tally, {}
+        if task not in self._of_task:
             tally.unjudged |= dict.fromkeys(f"{task}.{name}" for name in plan.unjudged)
+            names = [one.name for items in (*plan.turns, plan.dialogue) for one in items]
+            self._of_task[task] = {
+                name: tally.items.setdefault(f"{task}.{name}", [0, 0, 0, 0]) for name in names
+            }
+        return self._of_task[task]
 
     def _compare(
         self, file: str, scored: Scored, trajectory: Trajectory, official: Official, result: Result

@@ -1,0 +1,68 @@
+"""A benchmark's assertion in words as a judge's question, and as the name of an item."""
+
+from __future__ import annotations
+
+import re
+
+LEAD = re.compile(r"^\s*(?:check|verify|ensure|make sure) (?:that|if|whether) ", re.IGNORECASE)
+SUBJECT = re.compile(r"^(?:the )?(agent|user|customer)\s+(?=\S)", re.IGNORECASE)
+OUGHT = re.compile(r"^(?:should|must)\s+(not\s+)?", re.IGNORECASE)
+SENTENCE = re.compile(r"(?<=[^\W\d_]{2})[.!]\s+(?=[A-Z])")
+# A verb that is inflected, or an auxiliary: it can follow `that the agent`.
+FINITE = re.compile(r"(?:\w+ly\s+)?(?:\w*(?:s|ed)|\w+n't|can|will|may|could|would|told|said)\b", re.I)
+
+PLAIN = frozenset(
+    (
+        *("a", "an", "the", "that", "to", "of", "for", "in", "on", "at", "by", "with", "and", "or"),
+        *("is", "are", "be", "been", "was", "has", "have", "it", "its", "this", "any", "there"),
+        *("user", "users", "she", "he", "they", "her", "his", "their", "agent", "correctly"),
+    )
+)
+CLAUSE = frozenset(("as", "because", "before", "but", "even", "if", "since", "so", "when", "while"))
+TRAILING = frozenset(("not", "does", "do", "only", "than", "then", "same", "due", "from"))
+WORDS = 5
+"""Words of an item's name: enough to tell it from its neighbours."""
+
+
+def statement(assertion: str) -> str:
+    """The assertion without `Check that`."""
+    return LEAD.sub("", assertion.strip())
+
+
+def question(assertion: str) -> str:
+    """What a judge is asked: the first sentence of the assertion, as a question."""
+    text = SENTENCE.split(statement(assertion), maxsplit=1)[0].strip()
+    if text.endswith("?"):
+        return text
+    text = text.rstrip(".!")
+    subject = SUBJECT.match(text)
+    if subject is None:
+        the = re.match(r"The (?=[a-z])", text)
+        return f"Is it true that the {text[4:]}?" if the else f"Is this so: {text}?"
+    who, said = f"the {subject[1].lower()}", text[subject.end() :]
+    ought = OUGHT.match(said)
+    if ought is not None:
+        said = said[ought.end() :]
+        return f"Is it true that {who} does not {said}?" if ought[1] else f"Does {who} {said}?"
+    return f"Is it true that {who} {said}?" if FINITE.match(said) else f"Does {who} {said}?"
+
+
+def sentences(assertion: str) -> int:
+    return len(SENTENCE.split(statement(assertion)))
+
+
+def short(assertion: str) -> str:
+    """The words that a name is made of: without the subject, and of the first clause alone."""
+    text = SUBJECT.sub("", SENTENCE.split(statement(assertion), maxsplit=1)[0])
+    text = OUGHT.sub(lambda ought: "does not " if ought[1] else "", text).replace("n't", " not")
+    text = re.sub(r"(?<=\d)[.,](?=\d)", "", text)
+    words: list[str] = []
+    for word in re.findall(r"[^\W_]+", text):
+        if word.lower() in CLAUSE and len(words) > 1:
+            break
+        if word.lower() not in PLAIN | CLAUSE:
+            words.append(word)
+    words = words[:WORDS]
+    while len(words) > 1 and words[-1].lower() in TRAILING:
+        words.pop()
+    return " ".join(words)
