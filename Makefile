@@ -30,5 +30,5 @@ $(VENV)/.train: $(BIN)/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
-	$(INSTALL) -e '.[train,judge,dev]'
+	$(INSTALL) -e '.[train,judge,agree,dev]'
 	touch $@ $(VENV)/.train

@@ -384,4 +384,3 @@ def _meets(call: CallFact, tool: Tools, where: Condition | None) -> bool:
     if tool is not None and (call.tool != tool if isinstance(tool, str) else call.tool not in tool):
         return False
     return where is None or ((a := call.arguments) is not None and where(a))
-

@@ -24,7 +24,19 @@ from cm2dsl.checks import {words}
 
 WORDS = (
     *("all_of", "any_of", "at", "contains", "each", "eq", "exists", "ge", "get", "gt", "has"),
-    *("if_said", "le", "lt", "matches", "ne", "negation", "no_more", "one_of", "same", "show", "sure"),
+    *(
+        "if_said",
+        "le",
+        "lt",
+        "matches",
+        "ne",
+        "negation",
+        "no_more",
+        "one_of",
+        "same",
+        "show",
+        "sure",
+    ),
 )
 COMPARE = {
     "==": "eq",

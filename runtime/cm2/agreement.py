@@ -39,12 +39,13 @@ def kappa(cells: Sequence[int]) -> float:
 def interval(cells: Sequence[int]) -> tuple[float, float]:
     """The percentile bootstrap interval of kappa at CONFIDENCE, cases drawn with replacement.
 
-    (NaN, NaN) where kappa itself is not defined. Needs scipy: raises ModuleNotFoundError.
+    (NaN, NaN) where kappa itself is not defined, or there is but one case to draw. Needs scipy:
+    raises ModuleNotFoundError.
     """
     import numpy as np
     from scipy.stats import bootstrap
 
-    if math.isnan(kappa(cells)):
+    if math.isnan(kappa(cells)) or sum(cells) < 2:
         return math.nan, math.nan
     first = np.repeat(np.array([False, True, False, True]), list(cells))
     second = np.repeat(np.array([False, False, True, True]), list(cells))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from errno import ENAMETOOLONG
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -101,7 +102,7 @@ def _read(module: ModuleType, path: Path, options: Options) -> list[Spec]:
         _fail(f"error: cannot read `{error.filename or path}`: {_reason(error)}", _help(error))
     except RecursionError:
         _fail(f"error: `{path}` is nested too deeply to read", "write its values flatter")
-    if not specs:
+    if not any(spec.tasks for spec in specs):
         _fail(f"error: `{path}` holds no task", "name a file or a folder that has some")
     return specs
 
@@ -113,7 +114,10 @@ def _write(specs: Sequence[Spec], out: Path, source: str) -> list[Path]:
         _fail(str(fault))
     except OSError as error:
         where = error.filename or out
-        _fail(f"error: cannot write `{where}`: {_reason(error)}", "name another folder with -o")
+        help = "name another folder with -o"
+        if error.errno == ENAMETOOLONG:
+            help = "name a shorter path with -o, or give a shorter --name"
+        _fail(f"error: cannot write `{where}`: {_reason(error)}", help)
     except RecursionError:
         _fail("error: a value is nested too deeply to write", "make it flatter in the source")
     except CompileError as error:

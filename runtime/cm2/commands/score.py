@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -107,6 +107,10 @@ def command(
         _fail("a judge's model is in one process", "leave --jobs out, or the judge")
     if disagreements is not None and not agree:
         _fail("--disagreements lists what --agree finds", "add --agree")
+    try:
+        _refuse_to_lose(dialogues, out, disagreements)
+    except OSError as error:
+        _cannot(error, out)
     bundle = open_or_exit(spec)
     options = Options(task, evidence, agree, min(threshold, SUCCESS))
     judge = _judge(judge_model, bundle, judge_tokens)
@@ -130,9 +134,13 @@ def command(
             output.pause()
         _fail("a process that scored died", "the machine may be out of memory: use fewer --jobs")
     except OSError as error:
-        reason = (error.strerror or "it failed").lower()
-        _fail(f"cannot read or write `{error.filename or out}`: {reason}", None)
-    _end(tally, output, shown, options)
+        if output is not None:
+            _keep(output)
+        _cannot(error, out)
+    try:
+        _end(tally, output, shown, options)
+    except OSError as error:
+        _cannot(error, out)
 
 
 class _Run:
@@ -169,7 +177,7 @@ class _Run:
     def _units(self) -> Iterator[Unit]:
         for path in self.inputs:
             if self.form in CHAT and not _is_list(path):
-                yield from blocks(path)
+                yield from blocks(path, with_data=self.jobs == 1)
                 continue
             form = "openai" if self.form in CHAT else self.form
             module = import_module(f"cm2.formats.{form}")
@@ -300,6 +308,35 @@ def _reject_text(reject: Reject) -> str:
     place = f"{reject.file}:{reject.line}" if reject.line is not None else reject.file
     where = f"`{reject.path}`: " if reject.path else ""
     return f"{place}: rejected: {where}{reject.reason}\n  = help: {reject.help}"
+
+
+def _refuse_to_lose(inputs: Sequence[Path], *written: Path | None) -> None:
+    """Ends where a file to write is one that is read, or cannot be written when all is done."""
+    for path in written:
+        if path is None:
+            continue
+        if not path.parent.is_dir():
+            _fail(f"there is no folder `{path.parent}`", f"make it, and write `{path.name}` there")
+        if path.exists() and not path.is_file():
+            _fail(f"`{path}` is there and is no file", "name another file")
+        for fresh in (path, rejects_path(path)):
+            if fresh.exists() and any(fresh.samefile(one) for one in inputs):
+                _fail(f"`{fresh}` is a file of dialogues", "name another file to write")
+
+
+def _cannot(error: OSError, out: Path | None) -> NoReturn:
+    reason = (error.strerror or "it failed").lower()
+    help = "give files that can be read, and an -o that can be written"
+    _fail(f"cannot read or write `{error.filename or out}`: {reason}", help)
+
+
+def _keep(output: Output) -> None:
+    """Leave the files for the same run to go on with, or none where nothing is in them."""
+    if not output.tally.dialogues:
+        output.discard()
+        return
+    with suppress(OSError):  # what keeps them from being written may go on
+        output.pause()
 
 
 def _interrupted(output: Output | None) -> NoReturn:

@@ -7,7 +7,6 @@ line is said of that line, and the others are read.
 from __future__ import annotations
 
 import gzip
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from cm2.formats.record import Record, Reject
-from cm2.importers.source import HUGE, Found, SourceFault, read_json
+from cm2.importers.source import BROKEN, HUGE, Found, SourceFault, not_gzip, read_json
 from cm2.trajectory import Trajectory
 from cm2dsl.chat import ChatError, from_chat
 from cm2dsl.jsonl import JsonError, parse
@@ -26,7 +25,6 @@ LONGEST = 64 << 20
 
 _BOM = b"\xef\xbb\xbf"
 _INSIDE = (b"{", b"[", b",", b":")  # how a line ends that an object goes on after
-_BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +70,9 @@ def json_values(path: Path) -> Iterator[Found | Reject]:
         lines = _lines(file)
         try:
             first, second = next(lines, None), next(lines, None)
-        except _BROKEN as error:
-            raise _not_gzip(path, error) from None
+        except BROKEN as error:
+            help = "fetch the file again"
+            raise SourceFault(str(path), None, "", not_gzip(error), help) from None
         if first is None:
             return
         whole = _whole(path, first, second)
@@ -86,9 +85,8 @@ def json_values(path: Path) -> Iterator[Found | Reject]:
             for line in chain(head, lines):
                 at = line.number
                 yield _value(path, line)
-        except _BROKEN as error:
-            fault = _not_gzip(path, error)
-            yield Reject(str(path), at + 1, "", fault.message, fault.help)
+        except BROKEN as error:
+            yield Reject(str(path), at + 1, "", not_gzip(error), "fetch the file again")
 
 
 def dialogue(found: Found, number: int, chat: dict[str, object], places: list[str]) -> Trajectory:
@@ -174,9 +172,3 @@ def _value(path: Path, line: _Line) -> Found | Reject:
         return Found(parse(line.text), file, line.number)
     except JsonError as error:
         return Reject(file, line.number, "", error.message, error.help)
-
-
-def _not_gzip(path: Path, error: Exception) -> SourceFault:
-    reason = str(error)[:1].lower() + str(error)[1:].rstrip(".")
-    message = f"not a whole gzip file: {reason}"
-    return SourceFault(str(path), None, "", message, "fetch the file again")

@@ -16,7 +16,7 @@ from pathlib import Path
 from cm2.formats.criteria import Action, Criteria
 from cm2.formats.record import Official, Record, Reject
 from cm2.formats.streaming import dialogue
-from cm2.importers.source import Found, SourceFault, read_json
+from cm2.importers.source import COMPARED, Found, SourceFault, read_json
 from cm2.importers.syntax import name_of
 
 HELP = "τ-bench result files (the first edition)"
@@ -93,7 +93,7 @@ def criteria(task: Found) -> Criteria:
     actions, outputs = task.get("actions"), task.get("outputs")
     return Criteria(
         actions=tuple(
-            Action(False, action["name"].filled(), action["kwargs"].object())
+            Action(False, action["name"].filled(), action["kwargs"].bounded(COMPARED).object())
             for action in (actions.items() if actions else ())
             if action["name"].value != RESPOND
         ),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cm2.formats.criteria import Criteria
 from cm2.formats.record import Official, Record, Reject
-from cm2.formats.tau2_tasks import action, criteria, task_ids, task_names
+from cm2.formats.tau2_tasks import action, criteria, task_id, task_ids, task_names
 from cm2.importers.source import Found, SourceFault, read_json
 from cm2.trajectory import Call, Step, Trajectory, Turn
 
@@ -45,7 +45,7 @@ def true_task_ids(path: Path) -> dict[str, str]:
     )
     if not beside.is_file():
         return {}
-    return {key: str(value.value) for key, value in read_json(beside).members()}
+    return {key: task_id(value) for key, value in read_json(beside).members()}
 
 
 def _record(
@@ -56,7 +56,7 @@ def _record(
 ) -> Record:
     identity = simulation["id"].filled()
     said = simulation["task_id"]
-    task = corrected.get(identity, str(said.value))
+    task = corrected[identity] if identity in corrected else task_id(said)
     if task not in names:
         raise said.fault(f"there is no task `{task}` in the file", "name one of its `tasks`")
     trajectory = read_messages(simulation["messages"], identity, names[task])

@@ -5,27 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cm2.formats.criteria import Action, Criteria
-from cm2.importers.source import Found
+from cm2.importers.source import COMPARED, Found
 from cm2.importers.syntax import name_of
 
 
 def task_ids(tasks: Found) -> list[str]:
-    """The tasks' ids as text (some files write numbers). Raises SourceFault, also for one twice."""
-    found: list[str] = []
+    """The tasks' ids. Raises SourceFault, also for one twice."""
+    found: dict[str, None] = {}
     for task in tasks.items():
         one = task["id"]
-        text = str(one.value) if isinstance(one.value, int) else one.filled()
+        text = task_id(one)
         if text in found:
             raise one.fault(f"two tasks have the id `{text}`", "give each its own")
-        found.append(text)
-    return found
+        found[text] = None
+    return list(found)
+
+
+def task_id(found: Found) -> str:
+    """A task's id as text: some files write numbers. Raises SourceFault."""
+    is_number = isinstance(found.value, int) and not isinstance(found.value, bool)
+    return str(found.whole()) if is_number else found.filled()
 
 
 def task_names(ids: Sequence[str]) -> dict[str, str]:
     """id -> the task's name in a spec: `task_7` for a number, else the id itself as a name."""
     names: dict[str, str] = {}
+    taken: set[str] = set()
     for one in ids:
-        names[one] = name_of(one, names.values(), "task")
+        names[one] = name_of(one, taken, "task")
+        taken.add(names[one])
     return names
 
 
@@ -51,6 +59,6 @@ def action(found: Found) -> Action:
     return Action(
         by_user=by is not None and by.text() == "user",
         tool=found["name"].filled(),
-        arguments=found["arguments"].object(),
+        arguments=found["arguments"].bounded(COMPARED).object(),
         compare=tuple(compare.texts()) if compare is not None else None,
     )

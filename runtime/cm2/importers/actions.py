@@ -18,6 +18,7 @@ from cm2dsl.schemas import NoSuchKey, type_at
 FINAL = "ends_with_reply"
 ANSWERS = "answers"
 NO_WRITES = "no_writes"
+NO_OTHER_WRITES = "no_other_writes"
 LOOKS_UP = "looks_up"
 
 
@@ -90,10 +91,32 @@ class Checklist:
         self.items.append(item)
         return item.name
 
+    def free(self, text: str, otherwise: str = "item") -> str:
+        """A name made from a text, which neither an item has nor what every task may use."""
+        return syntax.name_of(text, {*self.names, *TEMPLATES, NO_OTHER_WRITES}, otherwise)
+
     def use(self, template: str) -> None:
         self.names.add(template)
         self.templates.append(template)
         self.items.append(Use(template))
+
+
+def goal_items(
+    wanted: Sequence[Action],
+    goal: Criteria,
+    allowed: Sequence[Action] | None,
+    tools: Toolbox,
+    checklist: Checklist,
+) -> dict[str, Action]:
+    """Adds what a task's goal asks for: its actions, its words, and no write but the `allowed`.
+
+    With `allowed` None, any write may happen. Returns the actions by the names of their items.
+    """
+    actions = required(wanted, tools, checklist)
+    said(goal.communicate, checklist)
+    if allowed is not None:
+        no_other_writes(allowed, tools, checklist)
+    return actions
 
 
 def ending(vacuous: bool, goal: Criteria, tools: Toolbox, checklist: Checklist) -> str:
@@ -131,7 +154,7 @@ def required(actions: Sequence[Action], tools: Toolbox, checklist: Checklist) ->
             continue
         verb = "succeeded" if tools.effects.get(action.tool) == "write" else "called"
         verb = f"user {verb}" if action.by_user else verb
-        name = _name(action, actions, checklist.names)
+        name = _name(action, actions, checklist)
         check = f"{verb} {pattern(action, tools, exact=False)}"
         found[checklist.add(Item(name, check=check, weight=2))] = action
     return found
@@ -147,27 +170,33 @@ def no_other_writes(allowed: Sequence[Action], tools: Toolbox, checklist: Checkl
         return
     patterns = dict.fromkeys(pattern(action, tools, False) for action in allowed)
     check = f"succeeded any write except {', '.join(patterns)}"
-    checklist.add(Item("no_other_writes", check=check, kind="never", veto=True))
+    checklist.add(Item(NO_OTHER_WRITES, check=check, kind="never", veto=True))
 
 
 def said(texts: Sequence[str], checklist: Checklist) -> None:
     """Adds an item for each text that the agent must say, commas apart."""
     for text in dict.fromkeys(texts):
-        name = syntax.name_of(f"says {text}"[:40], checklist.names, "says")
+        name = checklist.free(f"says {text}"[:40], "says")
         ignoring = ' ignoring ","' if set(text) - {","} else ""
         check = f"reply contains {syntax.quoted(text)}{ignoring}"
         checklist.said[checklist.add(Item(name, check=check))] = text
 
 
 def repeat_official(goal: Criteria, tools: Toolbox, checklist: Checklist) -> None:
-    """Adds items of weight 0, one for each official criterion, by its number."""
+    """Adds items of weight 0, by number: one for each official criterion that a check can be."""
     for index, action in enumerate(goal.actions):
+        schema = dict(tools.schemas.get(action.tool, {}))
+        if action.compare is None and _known(schema, [], action.arguments) != action.arguments:
+            continue  # no check can ask for what the schema rules out
         who = "user called" if action.by_user else "called"
         check = f"{who} {pattern(action, tools, exact=True)}"
-        checklist.add(Item(f"action_{index}", check=check, weight=0))
+        name = syntax.name_of(f"action_{index}", checklist.names)
+        checklist.add(Item(name, check=check, weight=0))
     for index, text in enumerate(goal.communicate):
-        check = f'reply contains {syntax.quoted(text)} ignoring ","'
-        checklist.add(Item(f"communicate_{index}", check=check, weight=0))
+        ignoring = ' ignoring ","' if set(text) - {","} else ""
+        check = f"reply contains {syntax.quoted(text)}{ignoring}"
+        name = syntax.name_of(f"communicate_{index}", checklist.names)
+        checklist.add(Item(name, check=check, weight=0))
 
 
 def pattern(action: Action, tools: Toolbox, exact: bool) -> str:
@@ -178,15 +207,16 @@ def pattern(action: Action, tools: Toolbox, exact: bool) -> str:
     list does not count where it is the only one: nothing else in the call goes by its places.
     """
     arguments: Mapping[str, Any] = action.arguments
+    schema = tools.schemas.get(action.tool, {})
     if action.compare is not None:
-        absent = [key for key in action.compare if key not in arguments]
-        kept = {key: arguments[key] for key in arguments if key in action.compare}
+        compared = _known(dict(schema), [], dict.fromkeys(action.compare))
+        absent = [key for key in compared if key not in arguments]
+        kept = _known(dict(schema), [], {k: arguments[k] for k in arguments if k in compared})
         parts = [part for key in kept for part in syntax.equal([key], kept[key])]
         parts += [f"not {syntax.path([key])} exists" for key in absent]
         return syntax.tool(action.tool) + (f"({', '.join(parts)})" if parts else "")
     if exact:
         return syntax.call(action.tool, arguments, exact=True)
-    schema = tools.schemas.get(action.tool, {})
     known = _known(dict(schema), [], arguments)
     alone = sum(isinstance(value, list) for value in known.values()) == 1
     parts = [
@@ -217,11 +247,11 @@ def _known(schema: dict[str, Any], path: list[str | int | None], value: Any) -> 
     return value
 
 
-def _name(action: Action, actions: Sequence[Action], taken: set[str]) -> str:
+def _name(action: Action, actions: Sequence[Action], checklist: Checklist) -> str:
     """`cancel_reservation`, or with what it is about where a task has several such actions."""
     alike = [other for other in actions if other.tool == action.tool and other != action]
     words = action.tool
     if alike:
         values = (v for v in action.arguments.values() if isinstance(v, str) and v)
         words = f"{words} {next((v for v in values if len(v) <= 24), '')}"
-    return syntax.name_of(words.strip(), taken, "action")
+    return checklist.free(words.strip(), "action")

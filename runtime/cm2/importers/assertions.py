@@ -15,8 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from cm2.formats.criteria import Action
-from cm2.importers import syntax
-from cm2.importers.actions import NO_WRITES, Checklist, Toolbox, pattern
+from cm2.importers.actions import NO_OTHER_WRITES, NO_WRITES, Checklist, Toolbox, pattern
 from cm2.importers.draft import Item
 from cm2.importers.questions import PLAIN, question, sentences, short, statement
 
@@ -64,7 +63,7 @@ def asked(
             names = " and ".join(f"`{name}`" for name in items)
             notes.append(f"{names} decide{'s'[len(items) - 1 :]}: {statement(assertion)}")
             continue
-        name = syntax.name_of(short(assertion), checklist.names, "assertion")
+        name = checklist.free(short(assertion), "assertion")
         passes = (statement(assertion),) if sentences(assertion) > 1 else ()
         focus = _focus(assertion, tools)
         checklist.add(Item(name, ask=question(assertion), passes=passes, focus=focus))
@@ -153,7 +152,7 @@ def _vetoing(
     An offer or a refusal is said, not called; and what is required of another object may not be
     what is denied of this one, so the veto must not let it pass.
     """
-    veto = next((name for name in ("no_other_writes", NO_WRITES) if name in checklist.names), None)
+    veto = next((name for name in (NO_OTHER_WRITES, NO_WRITES) if name in checklist.names), None)
     if veto is None or SAYS.search(assertion):
         return []
     if OTHER.search(assertion):
@@ -177,7 +176,7 @@ def _reading(
         return []
     for action in reads:
         if _is_said_of(action, assertion):
-            name = syntax.name_of(action.tool, checklist.names)
+            name = checklist.free(action.tool)
             check = f"called {pattern(action, tools, False)}"
             return [checklist.add(Item(name, check=check, weight=None if counted else 0))]
     return []

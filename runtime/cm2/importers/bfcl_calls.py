@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cm2.importers.bfcl_effects import effect_of
-from cm2.importers.source import Found, read_lines
+from cm2.importers.source import COMPARED, Found, read_lines, too_deep
 from cm2.importers.syntax import name_of
 
 TYPES = {
@@ -125,8 +125,11 @@ def _short(text: str) -> str:
 def _literal(node: ast.expr) -> Any:
     help = "write a string, a number, True, False, None, a list or a dictionary"
     try:
-        return _json(ast.literal_eval(node))
-    except (ValueError, TypeError, RecursionError, MemoryError):
+        value = _json(ast.literal_eval(node))
+        if too_deep(value, COMPARED):
+            raise ValueError("nested too deeply")
+        return value
+    except (ValueError, TypeError, OverflowError, RecursionError, MemoryError):
         raise CallError(
             f"the argument `{_short(source_of(node))}` is no JSON value", help
         ) from None
@@ -145,6 +148,8 @@ def _json(value: Any) -> Any:
         return value
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("not finite")
+    if isinstance(value, int):
+        float(value)  # what no double can hold is refused: OverflowError
     if value is None or isinstance(value, bool | int | float):
         return value
     raise ValueError("no JSON value")
@@ -195,8 +200,10 @@ def read_functions(path: Path, owner: str) -> list[Function]:
         parameters = _schema(found["parameters"])
         if parameters.get("type") != "object":
             raise found["parameters"].wrong('a schema with `"type": "dict"`')
-        known = parameters.setdefault("properties", {})
-        required = parameters.setdefault("required", [])
+        for key, nothing in (("properties", {}), ("required", [])):
+            if parameters.get(key) is None:
+                parameters[key] = nothing
+        known, required = parameters["properties"], parameters["required"]
         for each in (found["parameters"].get("required") or Found([], "")).items():
             if each.text() not in known:
                 raise each.fault(f"`{each.text()}` is no parameter", "name one of the properties")

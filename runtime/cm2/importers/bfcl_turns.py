@@ -58,6 +58,9 @@ WITHOUT_REASON = Idle("says_why_not", "nothing_to_call", "I cannot do that.")
 CLOSING = "That is done."
 """What a recording says at the end of a turn: BFCL has no replies of its own."""
 
+OWN = ("no_other_writes", "changes_nothing")
+"""What a turn's items are called that are of no call."""
+
 TEMPLATES = {
     "changes_nothing": Template(
         "changes_nothing",
@@ -218,7 +221,7 @@ def _item_names(calls: Sequence[Reference]) -> dict[str, str]:
         if len(same) > 1:
             suffix = _suffix(call, same)
             name = f"{name}_{suffix}" if suffix else name
-        names[meaning] = syntax.name_of(name, [*names.values(), "no_other_writes"])
+        names[meaning] = syntax.name_of(name, [*names.values(), *OWN])
     return names
 
 

@@ -23,7 +23,7 @@ from cm2.importers.chattools import Schema
 from cm2.importers.chatturns import example, task_name, task_title, turns
 from cm2.importers.draft import Spec, Task
 from cm2.importers.options import Options
-from cm2.importers.source import Found, SourceFault, read_text
+from cm2.importers.source import NESTING, Found, SourceFault, read_text, too_deep
 from cm2.importers.syntax import name_of
 from cm2.trajectory import Call, Trajectory
 
@@ -79,7 +79,7 @@ def read_log(
         unsaid=[
             "The source says what happened and not what was right: every item is a proposal, made "
             "from what the recordings do.",
-            *_left_out(left_out),
+            *said_of(left_out),
             *unsaid,
             *more,
             *_unused(dialogues, names),
@@ -129,8 +129,8 @@ def _unusable(trajectory: Trajectory) -> tuple[str, str] | None:
     if any(len(turn.user) > REQUEST for turn in trajectory.turns):
         return f"the user says more than {REQUEST:,} characters at once", "shorten the message"
     values = [call.arguments for turn in trajectory.turns for s in turn.steps for call in s.calls]
-    if chattools.too_deep([dict(trajectory.extra), values]):
-        return f"a value is nested more than {chattools.NESTING} levels deep", "write it flatter"
+    if too_deep([dict(trajectory.extra), values]):
+        return f"a value is nested more than {NESTING} levels deep", "write it flatter"
     try:
         to_chat(trajectory)
     except ValueError as error:
@@ -139,7 +139,8 @@ def _unusable(trajectory: Trajectory) -> tuple[str, str] | None:
     return None
 
 
-def _left_out(rejects: Sequence[Reject]) -> Iterator[str]:
+def said_of(rejects: Sequence[Reject]) -> Iterator[str]:
+    """What a report says of dialogues that could not be read or used."""
     for reject in rejects[:SHOWN]:
         line = f"line {reject.line}" if reject.line is not None else ""
         place = ", ".join(part for part in (line, f"`{reject.path}`" * bool(reject.path)) if part)

@@ -17,9 +17,6 @@ Schema = dict[str, Any]
 DEEPEST = 6
 """Levels of an argument that a derived schema describes; below, anything may stand."""
 
-NESTING = 64
-"""Levels of a JSON value that a spec may hold: more than any schema or argument needs."""
-
 _PARAMETERS = ("parameters", "inputSchema", "input_schema")
 
 
@@ -30,10 +27,18 @@ def read_tools(path: Path) -> list[Schema]:
     """
     top = read_json(path)
     found = top["tools"] if isinstance(top.value, dict) else top
-    schemas = [schema for each in found.items() if (schema := tool_schema(each))]
+    schemas: dict[str, Schema] = {}
+    for each in found.items():
+        schema = tool_schema(each)
+        if schema is None:
+            continue
+        name = name_of_tool(schema)
+        if name in schemas:
+            raise each.fault(f"`{name}` stands twice", "keep one of the two")
+        schemas[name] = schema
     if not schemas:
         raise found.fault("there is no function in here", "write a list of function schemas")
-    return schemas
+    return list(schemas.values())
 
 
 def tool_schema(found: Found) -> Schema | None:
@@ -55,9 +60,7 @@ def tool_schema(found: Found) -> Schema | None:
         if effect is not None and effect.value not in EFFECTS:
             raise effect.wrong("`read`, `write` or `generic`")
     given = next((member for key in _PARAMETERS if (member := body.get(key))), None)
-    if given is not None and too_deep(given.value):
-        raise given.fault(f"nested more than {NESTING} levels deep", "describe it flatter")
-    kept["parameters"] = given.object() if given else {"type": "object", "properties": {}}
+    kept["parameters"] = given.bounded().object() if given else {"type": "object", "properties": {}}
     rest = {k: v for k, v in entry.items() if k not in ("type", "function")} if wrapped else {}
     return {"type": "function", "function": kept, **rest}
 
@@ -112,20 +115,6 @@ def derive(calls: Iterable[Call]) -> tuple[list[Schema], list[str]]:
         "calls. They have no descriptions, no required arguments and no enumerated values; write "
         "them in, or import again with --tools FILE."
     ]
-
-
-def too_deep(value: Any) -> bool:
-    """Whether a JSON value has more than NESTING levels."""
-    level = [value]
-    for _ in range(NESTING):
-        inner: list[Any] = []
-        for each in level:
-            if isinstance(each, Mapping):
-                inner += each.values()
-            elif isinstance(each, list):
-                inner += each
-        level = inner
-    return bool(level)
 
 
 def name_of_tool(schema: Schema) -> str:

@@ -120,7 +120,7 @@ def _tools(top: Found) -> list[dict[str, Any]]:
             raise function["name"].fault(f"`{name}` stands twice", "keep one of the two")
         parameters = function.get("parameters")
         if parameters is not None:
-            parameters.object()
+            parameters.bounded().object()
         names.add(name)
         tools.append(each.object())
     return tools

@@ -1,4 +1,4 @@
-"""A benchmark's assertion in words as a judge's question, and as the name of an item."""
+"""A benchmark's words as titles, as a judge's questions, and as the names of items."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import re
 LEAD = re.compile(r"^\s*(?:check|verify|ensure|make sure) (?:that|if|whether) ", re.IGNORECASE)
 SUBJECT = re.compile(r"^(?:the )?(agent|user|customer)\s+(?=\S)", re.IGNORECASE)
 OUGHT = re.compile(r"^(?:should|must)\s+(not\s+)?", re.IGNORECASE)
-SENTENCE = re.compile(r"(?<=[^\W\d_]{2})[.!]\s+(?=[A-Z])")
+SENTENCE = re.compile(r"(?<=\w\w)[.!]\s+(?=[A-Z])")
 # A verb that is inflected, or an auxiliary: it can follow `that the agent`.
-FINITE = re.compile(r"(?:\w+ly\s+)?(?:\w*(?:s|ed)|\w+n't|can|will|may|could|would|told|said)\b", re.I)
+FINITE = re.compile(
+    r"(?:\w+ly\s+)?(?:\w*(?:s|ed)|\w+n't|can|will|may|could|would|told|said)\b", re.I
+)
 
 PLAIN = frozenset(
     (
@@ -23,10 +25,22 @@ TRAILING = frozenset(("not", "does", "do", "only", "than", "then", "same", "due"
 WORDS = 5
 """Words of an item's name: enough to tell it from its neighbours."""
 
+TITLE = 100
+"""Letters of a title, at most."""
+
+
+def title(text: str) -> str:
+    """The sentences that a title has room for, or the words of the first."""
+    line = " ".join(text.split()).lstrip(" .")
+    if len(line) <= TITLE:
+        return line
+    end = max((found.end() for found in re.finditer(r"[.?!](?= )", line[: TITLE + 1])), default=0)
+    return line[:end] if end > TITLE // 3 else line[: TITLE - 1].rsplit(" ", 1)[0] + " …"
+
 
 def statement(assertion: str) -> str:
     """The assertion without `Check that`."""
-    return LEAD.sub("", assertion.strip())
+    return LEAD.sub("", " ".join(assertion.split()))
 
 
 def question(assertion: str) -> str:

@@ -13,16 +13,26 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cm2.importers.strictness import first_fault
 from cm2dsl.fields import shown
 from cm2dsl.jsonl import JsonError, lines, parse
 
 HUGE = 1 << 30
 """Bytes that a file may unpack to."""
+
+NESTING = 64
+"""Levels of a JSON value that a spec may hold: more than any schema or argument needs."""
+
+COMPARED = 28
+"""Levels of an argument that a check can compare: its brackets are in those of the check."""
+
+BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
+"""What the reading of a packed file raises where it is damaged, or none."""
 
 
 class SourceFault(Exception):  # noqa: N818 - a fault of what is read, not of the program
@@ -98,6 +108,12 @@ class Found:
             raise self.wrong("a string that is not empty")
         return self.text()
 
+    def bounded(self, levels: int = NESTING) -> Found:
+        """This value, which a spec can hold: it is not nested too deeply for that."""
+        if too_deep(self.value, levels):
+            raise self.fault(f"nested more than {levels} levels deep", "write it flatter")
+        return self
+
     def flag(self) -> bool:
         if not isinstance(self.value, bool):
             raise self.wrong("true or false")
@@ -118,6 +134,20 @@ class Found:
         return [element.text() for element in self.items()]
 
 
+def too_deep(value: Any, levels: int = NESTING) -> bool:
+    """Whether a JSON value has more levels."""
+    level = [value]
+    for _ in range(levels):
+        inner: list[Any] = []
+        for each in level:
+            if isinstance(each, Mapping):
+                inner += each.values()
+            elif isinstance(each, list):
+                inner += each
+        level = inner
+    return bool(level)
+
+
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file, unpacked where its name ends in `.gz`. Raises SourceFault, OSError."""
     if path.suffix != ".gz":
@@ -125,14 +155,22 @@ def read_bytes(path: Path) -> bytes:
     try:
         with gzip.open(path) as file:
             data = file.read(HUGE + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        reason = str(error).lower().rstrip(".")
-        raise SourceFault(
-            str(path), None, "", f"not a whole gzip file: {reason}", "fetch the file again"
-        ) from None
+    except BROKEN as error:
+        raise SourceFault(str(path), None, "", not_gzip(error), "fetch the file again") from None
     if len(data) > HUGE:
         raise SourceFault(str(path), None, "", "unpacks to more than 1 GiB", "split the file")
     return data
+
+
+def not_gzip(error: Exception) -> str:
+    """What is wrong with a packed file, from what its reading raised, one of BROKEN."""
+    if isinstance(error, EOFError):
+        reason = "it breaks off"
+    elif str(error).startswith("Not a gzipped file"):
+        reason = "it begins with something else"
+    else:
+        reason = "its content is damaged"
+    return f"not a whole gzip file: {reason}"
 
 
 def read_text(path: Path) -> str:
@@ -150,7 +188,8 @@ def read_json(path: Path) -> Found:
     try:
         return Found(parse(text), str(path))
     except JsonError as error:
-        line = None if error.position is None else text.count("\n", 0, error.position) + 1
+        position = first_fault(text) if error.position is None else error.position
+        line = None if position is None else text.count("\n", 0, position) + 1
         raise SourceFault(str(path), line, "", error.message, error.help) from None
 
 

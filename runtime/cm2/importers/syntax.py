@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 NAME = re.compile(r"[^\W\d]\w*\Z")
+# What stays of an accent where no letter has it: the dot of a lower-cased `İ`.
+ACCENTS = re.compile("[\u0300-\u036f]")
 # Words that the grammar takes for its own where a tool or an argument may stand.
 RESERVED = frozenset({"not", "any"})
 
@@ -34,8 +36,9 @@ def is_name(text: str) -> bool:
 def name_of(text: str, taken: Collection[str] = (), otherwise: str = "item") -> str:
     """A name made from any text, in lower case with `_` between words, and not in `taken`."""
     text = unicodedata.normalize("NFKC", text)
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text)
-    name = re.sub(r"\W+", "_", text).strip("_").lower()
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text).lower()
+    text = ACCENTS.sub("", unicodedata.normalize("NFKC", text))
+    name = re.sub(r"\W+", "_", text).strip("_")
     if not name:
         name = otherwise
     if not NAME.match(name):

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from cm2.formats.criteria import Criteria
-from cm2.formats.record import Record
+from cm2.formats.record import Reject
 from cm2.formats.tau1 import criteria
 from cm2.formats.tau1 import read as read_dialogues
 from cm2.importers import syntax
 from cm2.importers.actions import (
     TEMPLATES,
-    VACUOUS,
     Checklist,
     Toolbox,
     ending,
@@ -21,9 +20,11 @@ from cm2.importers.actions import (
     repeat_official,
     vacuous_report,
 )
+from cm2.importers.chatlog import said_of
 from cm2.importers.draft import Spec, Task
 from cm2.importers.options import Options
-from cm2.importers.schemas import derived, merged, read_tools
+from cm2.importers.questions import title
+from cm2.importers.schemas import derived, loosened, merged, read_tools
 from cm2.importers.source import Found, read_json, read_text
 from cm2.trajectory import Trajectory
 
@@ -37,7 +38,7 @@ GENERIC = ("calculate", "think", "transfer")
 def read(path: Path, options: Options) -> list[Spec]:
     """The draft of the tasks in a result file. Raises SourceFault and OSError."""
     top = read_json(path)
-    played = _dialogues(path)
+    played, rejects = _dialogues(path)
     tasks = _tasks(top)
     goals = {name: goal for name, (_, goal) in tasks.items()}
     spec = Spec(options.name or syntax.name_of(path.name.split(".")[0], (), "tau"))
@@ -53,27 +54,30 @@ def read(path: Path, options: Options) -> list[Spec]:
             "and what they change is told by the first word of their names; name the real schemas "
             "with --tools"
         )
+    calls = [(action.tool, action.arguments) for goal in goals.values() for action in goal.actions]
+    spec.tools, opened = loosened(spec.tools, calls)
+    spec.unsaid += [*said_of(rejects), *opened]
     toolbox = Toolbox.of(spec.tools)
     vacuous: list[str] = []
     used: list[str] = []
     for name, (instruction, goal) in tasks.items():
         checklist = Checklist()
         writes = [a for a in goal.actions if toolbox.effects.get(a.tool) == "write"]
-        actions = goal_items(writes, goal, True, toolbox, checklist)
+        actions = goal_items(writes, goal, goal.actions, toolbox, checklist)
         is_vacuous = not actions and not goal.communicate
         vacuous += [f"`{name}`"] * is_vacuous
-        ending(is_vacuous, goal, toolbox, checklist)
+        note = ending(is_vacuous, goal, toolbox, checklist)
         if options.diagnostics:
             repeat_official(goal, toolbox, checklist)
         used += checklist.templates
         spec.tasks.append(
             Task(
                 name,
-                title=_title(instruction),
+                title=title(instruction),
                 simulated=instruction,
                 items=tuple(checklist.items),
                 recordings=tuple(one for one, reward in played if one.task == name and reward == 1),
-                note=VACUOUS if is_vacuous else "",
+                note=note,
             )
         )
     if vacuous:
@@ -100,13 +104,17 @@ def _tasks(top: Found) -> dict[str, tuple[str, Criteria]]:
     return found
 
 
-def _dialogues(path: Path) -> list[tuple[Trajectory, float]]:
-    """The dialogues that can be read, with their official reward."""
-    return [
-        (record.trajectory, record.official.reward if record.official is not None else 0.0)
-        for record in read_dialogues(path)
-        if isinstance(record, Record)
-    ]
+def _dialogues(path: Path) -> tuple[list[tuple[Trajectory, float]], list[Reject]]:
+    """The dialogues that can be read, with their official reward; and the others."""
+    played: list[tuple[Trajectory, float]] = []
+    rejects: list[Reject] = []
+    for record in read_dialogues(path):
+        if isinstance(record, Reject):
+            rejects.append(record)
+        else:
+            reward = record.official.reward if record.official is not None else 0.0
+            played.append((record.trajectory, reward))
+    return played, rejects
 
 
 def _system(options: Options, played: Sequence[tuple[Trajectory, float]]) -> str:
@@ -133,8 +141,3 @@ def _derived(
 def _effect(tool: str) -> str:
     first = tool.split("_")[0]
     return "write" if first in WRITES else "generic" if first in GENERIC else "read"
-
-
-def _title(instruction: str) -> str:
-    line = " ".join(instruction.split())
-    return line if len(line) <= 90 else line[:89].rsplit(" ", 1)[0] + " …"

@@ -10,13 +10,13 @@ from textwrap import fill
 from typing import Any
 
 from cm2.formats.criteria import Action, Criteria
-from cm2.formats.record import Record
+from cm2.formats.record import Reject
 from cm2.formats.tau2 import read as read_dialogues
+from cm2.formats.tau2 import read_messages
 from cm2.formats.tau2_tasks import criteria, task_ids, task_names
 from cm2.importers import syntax
 from cm2.importers.actions import (
     TEMPLATES,
-    VACUOUS,
     Checklist,
     Toolbox,
     ending,
@@ -26,14 +26,17 @@ from cm2.importers.actions import (
     vacuous_report,
 )
 from cm2.importers.assertions import asked
+from cm2.importers.chatlog import said_of
 from cm2.importers.draft import Spec, Task
 from cm2.importers.options import Options
-from cm2.importers.schemas import derived, merged, read_tools
+from cm2.importers.questions import title
+from cm2.importers.schemas import derived, loosened, merged, read_tools
 from cm2.importers.source import Found, SourceFault, read_json, read_text
 from cm2.trajectory import Trajectory
 
 HELP = "τ²-bench: a domain folder (tasks.json, tools.json, policy.md) or a run file"
 
+HISTORY = "message_history"
 BASIS = ("DB", "COMMUNICATE")
 """What a task's reward is made of where it does not say so."""
 
@@ -48,6 +51,7 @@ class Source:
     policy: str
     dialogues: Mapping[str, Sequence[Trajectory]]
     played: Sequence[Trajectory]
+    unread: Sequence[str] = ()
 
 
 def read(path: Path, options: Options) -> list[Spec]:
@@ -65,6 +69,9 @@ def read(path: Path, options: Options) -> list[Spec]:
     wanted = [criteria(task) for task in source.tasks.items()]
     spec = Spec(options.name or source.domain, f"τ²-bench: {source.domain}", system=policy)
     spec.tools, added = merged(tools, _derived(wanted, source.played, by_user=False))
+    calls = [(a.tool, a.arguments) for goal in wanted for a in goal.actions if not a.by_user]
+    spec.tools, opened = loosened(spec.tools, calls)
+    spec.unsaid += [*source.unread, *opened]
     spec.user_tools = _derived(wanted, source.played, by_user=True)
     spec.unsaid += [
         f"`{name}` is in no tools file; its schema is made from its calls" for name in added
@@ -77,38 +84,51 @@ def read(path: Path, options: Options) -> list[Spec]:
         raise SourceFault(str(tools_file), None, "", "no tool is marked as one that writes", help)
     names = task_names(ids)
     used: list[str] = []
+    unsaid: dict[str, list[str]] = {}
     vacuous: list[str] = []
     for one, task, goal in zip(ids, source.tasks.items(), wanted, strict=True):
         made = _Task(names[one], task, goal, toolbox, options.diagnostics)
         spec.tasks.append(made.draft(source.dialogues.get(names[one], ())))
-        spec.unsaid += made.unsaid
+        for sentence in made.unsaid:
+            unsaid.setdefault(sentence, []).append(f"`{made.name}`")
         used += made.checklist.templates
         vacuous += [f"`{made.name}`"] * made.vacuous
+    spec.unsaid += [_of_tasks(*one, len(ids)) for one in unsaid.items()]
     if vacuous:
         spec.unsaid.append(vacuous_report(vacuous))
     spec.templates = [TEMPLATES[name] for name in TEMPLATES if name in used]
     return [spec]
 
 
+def _of_tasks(sentence: str, names: Sequence[str], total: int) -> str:
+    """A sentence of the report with the tasks that it is about."""
+    return f"{sentence}: {'every task' if len(names) == total > 1 else ', '.join(names)}"
+
+
 def _open(path: Path) -> Source:
     if path.is_dir():
         policy = _beside(path, "policy.md") or _beside(path, "main_policy.md")
         text = read_text(policy) if policy is not None else ""
-        return Source(read_json(path / "tasks.json"), path.resolve().name, path, text, {}, ())
+        domain = syntax.name_of(path.resolve().name, (), "domain")
+        return Source(read_json(path / "tasks.json"), domain, path, text, {}, ())
     whole = read_json(path)
     if isinstance(whole.value, list):
         policy = _beside(path.parent, "policy.md")
         text = read_text(policy) if policy is not None else ""
-        return Source(whole, path.resolve().parent.name, path.parent, text, {}, ())
+        domain = syntax.name_of(path.resolve().parent.name, (), "domain")
+        return Source(whole, domain, path.parent, text, {}, ())
     environment = whole["info"]["environment_info"]
     policy_text = environment.get("policy")
     dialogues: dict[str, list[Trajectory]] = {}
     played: list[Trajectory] = []
+    rejects: list[Reject] = []
     for record in read_dialogues(path):
-        if isinstance(record, Record):
-            played.append(record.trajectory)
-            if record.official is not None and record.official.reward == 1:
-                dialogues.setdefault(record.trajectory.task, []).append(record.trajectory)
+        if isinstance(record, Reject):
+            rejects.append(record)
+            continue
+        played.append(record.trajectory)
+        if record.official is not None and record.official.reward == 1:
+            dialogues.setdefault(record.trajectory.task, []).append(record.trajectory)
     return Source(
         whole["tasks"],
         syntax.name_of(environment["domain_name"].filled(), (), "domain"),
@@ -116,6 +136,7 @@ def _open(path: Path) -> Source:
         policy_text.text() if policy_text is not None else "",
         dialogues,
         played,
+        list(said_of(rejects)),
     )
 
 
@@ -174,10 +195,9 @@ class _Task:
         found = self.task.get("evaluation_criteria")
         basis_of = found.get("reward_basis") if found is not None else None
         basis = basis_of.texts() if basis_of is not None else list(BASIS)
-        changes = found is not None and found.get("actions") is not None
-        wanted = self._wanted(basis)
-        forbid = changes and "DB" in basis
-        actions = goal_items(wanted, self.goal, forbid, self.tools, self.checklist)
+        changes = found is not None and found.get("actions") is not None and "DB" in basis
+        allowed = [*self.goal.actions, *_before(self.task)] if changes else None
+        actions = goal_items(self._wanted(basis), self.goal, allowed, self.tools, self.checklist)
         writes = {n: a for n, a in actions.items() if self.tools.effects.get(a.tool) == "write"}
         self.vacuous = not actions and not self.goal.communicate
         said = found.get("nl_assertions") if found is not None else None
@@ -189,9 +209,9 @@ class _Task:
             self.checklist,
             counted="NL_ASSERTION" in basis,
         )
-        ending(self.vacuous, self.goal, self.tools, self.checklist)
+        note = ending(self.vacuous, self.goal, self.tools, self.checklist)
         self._report_basis(basis, found)
-        return [VACUOUS, *notes] if self.vacuous else notes
+        return [*([note] if note else []), *notes]
 
     def _wanted(self, basis: Sequence[str]) -> list[Action]:
         """The actions that the task's reward stands or falls with."""
@@ -205,37 +225,51 @@ class _Task:
 
     def _report_basis(self, basis: Sequence[str], found: Found | None) -> None:
         env = found.get("env_assertions") if found is not None else None
+        stand = "the reference actions stand" if self.goal.actions else "nothing stands"
         for assertion in env.items() if env is not None else ():
-            what = assertion["func_name"].text()
             self.unsaid.append(
-                f"`{self.name}`: the state of the world is asserted by `{what}`, which no dialogue "
-                "shows; the reference actions stand for it"
+                f"`{assertion['func_name'].text()}` asserts the state of the world, which no "
+                f"dialogue shows; {stand} for it"
             )
         for word in basis:
             if word not in ("DB", "COMMUNICATE", "ACTION", "NL_ASSERTION", "ENV_ASSERTION"):
-                self.unsaid.append(f"`{self.name}`: the reward basis `{word}` is not known")
+                self.unsaid.append(
+                    f"the reward basis `{word}` is not known, and nothing of it made"
+                )
 
     def _report_state(self) -> None:
         state = self.task.get("initial_state")
         for key, value in state.members() if state is not None else ():
-            if value.value:
-                self.unsaid.append(f"`{self.name}`: it starts from a state of its own (`{key}`)")
+            if value.value and key == HISTORY:
+                self.unsaid.append(
+                    "the dialogue begins with messages of its own, which are not here"
+                )
+            elif value.value:
+                self.unsaid.append(f"the world starts from a state of its own (`{key}`)")
+
+
+def _before(task: Found) -> list[Action]:
+    """The calls of the messages that a dialogue begins with: they are no doing of the agent."""
+    state = task.get("initial_state")
+    history = state.get(HISTORY) if state is not None else None
+    if history is None:
+        return []
+    begun = read_messages(history, "", "")
+    steps = [*begun.opening, *(step for turn in begun.turns for step in turn.steps)]
+    return [Action(False, call.tool, call.arguments or {}) for step in steps for call in step.calls]
 
 
 def _title(task: Found) -> str:
+    """What the task is there to test; without that, what the user calls for."""
     description = task.get("description")
-    purpose = None
     if description is not None and isinstance(description.value, dict):
         purpose = description.get("purpose")
-    text = purpose.text() if purpose is not None else ""
-    if not text.strip():
-        scenario = task.get("user_scenario")
-        told = scenario.get("instructions") if scenario is not None else None
-        if told is not None and isinstance(told.value, dict):
-            reason = told.get("reason_for_call")
-            text = reason.text() if reason is not None else ""
-    line = " ".join(text.split())
-    return line if len(line) <= 90 else line[:89].rsplit(" ", 1)[0] + " …"
+        if purpose is not None and purpose.text().strip():
+            return title(purpose.text())
+    scenario = task.get("user_scenario")
+    told = scenario.get("instructions") if scenario is not None else None
+    reason = told.get("reason_for_call") if told and isinstance(told.value, dict) else None
+    return title(reason.text()) if reason is not None else ""
 
 
 def _instructions(task: Found) -> str:

@@ -21,9 +21,10 @@ from typing import Any
 from cm2.importers import tooltalk_apis as apis
 from cm2.importers.draft import Item, Spec, Task, Turn, Use
 from cm2.importers.options import Options
-from cm2.importers.source import Found, SourceFault, read_json, read_text
+from cm2.importers.schemas import loosened, read_tools
+from cm2.importers.source import SourceFault, read_json, read_text
 from cm2.importers.syntax import name_of
-from cm2.importers.tooltalk_calls import SAYS, Golden, items_of
+from cm2.importers.tooltalk_calls import OWN, SAYS, Golden, items_of
 from cm2.importers.tooltalk_conversations import (
     Conversation,
     context_of,
@@ -80,9 +81,11 @@ def read(path: Path, options: Options) -> list[Spec]:
         tools = _given_tools(options.tools)
         known = {_function(tool)["name"] for tool in tools}
         _check_known(calls, tools, options.tools)
+        given = [(call.api, call.parameters) for call in calls]
+        tools, opened = loosened(tools, given, unknown=True)
     else:
         tools = apis.schemas((call.api, call.parameters) for call in calls)
-        known = set()
+        known, opened = set(), []
     specs = []
     for folder, group in folders.items():
         spec = Spec(_domain(folder, path, options, alone=len(folders) == 1))
@@ -90,7 +93,7 @@ def read(path: Path, options: Options) -> list[Spec]:
         spec.note = NOTE
         spec.tools = tools
         spec.system = read_text(options.system) if options.system is not None else SYSTEM
-        spec.unsaid = [*UNSAID, *([DERIVED] if options.tools is None else [])]
+        spec.unsaid = [*UNSAID, *([DERIVED] if options.tools is None else []), *opened]
         spec.unsaid += _guessed(calls, known)
         writes = any(_function(tool).get("x-effect") == "write" for tool in tools)
         for one in sorted(group, key=lambda each: each.name):
@@ -133,20 +136,10 @@ def _domain(folder: Path, path: Path, options: Options, alone: bool) -> str:
 
 def _given_tools(path: Path) -> list[dict[str, Any]]:
     """The schemas of `--tools`, with the effects that ToolTalk's APIs are known to have."""
-    tools = []
-    for found in read_json(path).items():
-        tool = dict(found.object())
-        inner = dict(_function(tool))
-        inner.setdefault("x-effect", tool.get("x-effect") or _effect_of(found, inner))
-        tools.append({**tool, "function": inner} if "function" in tool else inner)
+    tools = read_tools(path)
+    for tool in tools:
+        tool["function"].setdefault("x-effect", apis.api_of(tool["function"]["name"]).effect)
     return tools
-
-
-def _effect_of(found: Found, function: dict[str, Any]) -> str:
-    name = function.get("name")
-    if not isinstance(name, str):
-        raise found.fault("the tool has no `name`", "expected OpenAI function schemas")
-    return apis.api_of(name).effect
 
 
 def _check_known(calls: Sequence[Golden], tools: Sequence[dict[str, Any]], path: Path) -> None:
@@ -200,7 +193,7 @@ def _add_task(spec: Spec, one: Conversation, writes: bool) -> None:
             more = f" at_least {acting + 1} times" if acting else ""
             items.append(
                 Item(
-                    "does_more" if acting else "acts",
+                    OWN[bool(acting)],
                     kind="never",
                     veto=True,
                     check=f"succeeded any write{more}",

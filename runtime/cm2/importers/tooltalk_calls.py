@@ -44,6 +44,9 @@ JUDGED_FROM = 4
 
 LONGEST_NAME = 40
 
+OWN = ("acts", "does_more")
+"""What a turn's items are called that are of no call."""
+
 
 SAYS = Template(
     "says",
@@ -200,7 +203,7 @@ def _names(calls: Sequence[Golden]) -> list[str]:
     for call in calls:
         alike = [other for other in calls if other.api == call.api]
         mark = _mark(call, alike) if len(alike) > 1 else ""
-        names.append(syntax.name_of(f"{api_of(call.api).does} {mark}", names))
+        names.append(syntax.name_of(f"{api_of(call.api).does} {mark}", [*names, *OWN]))
     return names
 
 

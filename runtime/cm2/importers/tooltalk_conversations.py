@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from cm2.importers.source import Found
+from cm2.importers.source import COMPARED, Found
 from cm2.importers.tooltalk_calls import Golden
 from cm2.trajectory import Call, Step, Trajectory, Turn
 from cm2dsl.trajectory import has_failed
@@ -85,8 +85,8 @@ def _golden(api: Found) -> Golden:
     exception = api.get("exception")
     return Golden(
         request["api_name"].filled(),
-        request["parameters"].object(),
-        api["response"].value,
+        request["parameters"].bounded(COMPARED).object(),
+        api["response"].bounded(COMPARED).value,
         exception.text() if exception is not None else None,
     )
 

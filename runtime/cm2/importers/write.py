@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from textwrap import wrap
@@ -29,6 +30,7 @@ BREAKS = re.compile(
     r'(?:"(?:[^"\\]|\\.)*"|/(?:[^/\\\n]|\\.)+/|(?! (?:and|or|except) )[^",])+(?:, ?)?|, ?| ',
     re.DOTALL,
 )
+QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|/(?:[^/\\\n]|\\.)+/', re.DOTALL)
 
 
 class WriteFault(Exception):  # noqa: N818 - a fault of what is there, as SourceFault is
@@ -46,8 +48,7 @@ def write_specs(specs: Sequence[Spec], out: Path) -> list[Path]:
     Raises WriteFault where a file is there already, OSError where the folder cannot be written, and
     CompileError where a draft is no valid spec, which is a fault of the importer.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".import-", dir=out) as name:
+    with _folder(out), tempfile.TemporaryDirectory(prefix=".import-", dir=out) as name:
         fresh = Path(name)
         for spec in specs:
             _write(spec, fresh)
@@ -61,6 +62,20 @@ def write_specs(specs: Sequence[Spec], out: Path) -> list[Path]:
             (out / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.move(fresh / path, out / path)
     return [out / f"{spec.domain}.cm2" for spec in specs]
+
+
+@contextmanager
+def _folder(out: Path) -> Iterator[None]:
+    """The folder and those above it are there; where nothing is written, only if they were."""
+    fresh = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in fresh:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def _write(spec: Spec, folder: Path) -> None:
@@ -196,14 +211,36 @@ def _block(head: str, entries: list[tuple[str, str]], note: str, indent: str) ->
 
 
 def _filled(first: str, check: str) -> list[str]:
-    """A check after `first`, on as many lines as it takes; those that go on are indented."""
+    """A check after `first`, on as many lines as it takes.
+
+    A call stands on a line of its own, and what goes on inside its brackets is indented below it.
+    """
+    margin = " " * (len(first) - len(first.lstrip())) + INDENT * 2
     lines, line = [], first
-    for piece in BREAKS.findall(check):
-        if len(line) + len(piece.rstrip()) > WIDTH and line.strip() and line != first:
+    for part in _calls(check):
+        if len(line) + len(part.rstrip()) > WIDTH and line.strip() and line != first:
             lines.append(line.rstrip())
-            line = " " * (len(first) - len(first.lstrip())) + INDENT * 2
-        line += piece
+            line = margin
+        for piece in BREAKS.findall(part):
+            if len(line) + len(piece.rstrip()) > WIDTH and line.strip() and line != first:
+                lines.append(line.rstrip())
+                line = margin + INDENT
+            line += piece
     return [*lines, line.rstrip()]
+
+
+def _calls(check: str) -> list[str]:
+    """A check in pieces that may be broken, but not inside brackets."""
+    calls: list[str] = []
+    depth = 0
+    for piece in BREAKS.findall(check):
+        if depth:
+            calls[-1] += piece
+        else:
+            calls.append(piece)
+        bare = QUOTED.sub("", piece)
+        depth += sum(bare.count(c) for c in "([") - sum(bare.count(c) for c in ")]")
+    return calls
 
 
 def _shared(item: Item | Use) -> list[str]:

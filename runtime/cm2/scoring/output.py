@@ -41,6 +41,8 @@ class Output:
 
     def __init__(self, out: Path, key: str, restart: bool = False) -> None:
         """Raises OutputFault where the files of another run are in the way, and OSError."""
+        for path in (out, rejects_path(out)):
+            refuse_to_replace(path)
         self.out = out
         self.key = key
         self.rows_path = out.with_name(out.name + ".partial")
@@ -125,6 +127,12 @@ class Output:
             rejects_path(self.out).unlink(missing_ok=True)
         self.rows_path.replace(self.out)
         self.state_path.unlink()
+
+
+def refuse_to_replace(path: Path) -> None:
+    """Raises OutputFault where something else than a file is: a folder, or a device."""
+    if path.exists() and not path.is_file():
+        raise OutputFault(f"`{path}` is there and is no file", "name another file with -o")
 
 
 def rejects_path(out: Path) -> Path:

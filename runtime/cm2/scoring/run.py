@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -27,7 +28,8 @@ def score_in_processes(
 
     `bundle` is the folder that each of them loads. A process that dies raises BrokenProcessPool.
     """
-    context = get_context("spawn")
+    # Forked, a process is ready at once: nothing here has started a thread before.
+    context = get_context("fork" if sys.platform == "linux" else "spawn")
     with ProcessPoolExecutor(jobs, context, initializer=start, initargs=(bundle, options)) as pool:
         waiting: deque[tuple[int, Future[Result]]] = deque()
         try:

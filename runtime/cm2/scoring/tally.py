@@ -70,4 +70,6 @@ def cell(ours: bool, official: bool) -> int:
 
 def _add(into: dict[str, list[int]], name: str, counts: Iterable[int]) -> None:
     known = into.get(name)
-    into[name] = list(counts) if known is None else [a + b for a, b in zip(known, counts, strict=True)]
+    into[name] = (
+        list(counts) if known is None else [a + b for a, b in zip(known, counts, strict=True)]
+    )

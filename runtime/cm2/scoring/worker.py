@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -80,7 +81,7 @@ class Worker:
 
     def _score_lines(self, unit: Lines, rows: list[bytes], result: Result) -> None:
         bundle, known, default = self.bundle, self.bundle.by_id, self.options.task
-        data, start = unit.data, 0
+        data, start = unit.read(), 0
         view = memoryview(data)  # a line need not be copied to be read
         number = unit.first - 1
         while start < len(data):
@@ -124,7 +125,7 @@ class Worker:
     def _read_lines(self, unit: Lines) -> list[Record | Reject]:
         return [
             self._read_line(unit.file, number, line)
-            for number, line in enumerate(unit.data.split(b"\n"), unit.first)
+            for number, line in enumerate(unit.read().split(b"\n"), unit.first)
             if line.strip()
         ]
 
@@ -285,7 +286,11 @@ _WORKER: list[Worker] = []
 
 
 def start(bundle: str, options: Options) -> None:
-    """Make this process ready to score with the bundle in a folder."""
+    """Make this process ready to score with the bundle in a folder.
+
+    An interrupt is for the process that hands out the pieces.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _WORKER[:] = [Worker(load(Path(bundle)), options)]
 
 

@@ -346,7 +346,7 @@ def test_schemas_can_be_given(tmp_path: Path) -> None:
         assistant("Done.", api("AddAlarm", session_token=TOKEN, time="07:00:00")),
     )
     (spec,) = specs_of(tmp_path, one, tools=schemas)
-    assert spec.tools == [{**tool, "x-effect": "write"}]
+    assert spec.tools == [{"type": "function", "function": {**tool, "x-effect": "write"}}]
 
 
 @pytest.mark.parametrize(
