@@ -27,6 +27,7 @@ class Files:
         self.root = root
         self.log = log
         self.read_bytes: dict[str, bytes] = {}
+        self.sources: dict[str, Source] = {}
         self.shown_root = ""
 
     def shown(self, name: str) -> str:
@@ -38,6 +39,8 @@ class Files:
         name = self.name(file)
         if name is None:
             return None
+        if name in self.sources:
+            return name, self.sources[name]
         if name not in self.read_bytes:
             path = self.root / name
             try:
@@ -53,7 +56,10 @@ class Files:
         related = ((file.span, "named here"),)
         raw = self.read_bytes[name]
         source = decode(raw, self.root / name, self.shown(name), self.log, related)
-        return (name, source) if source is not None else None
+        if source is None:
+            return None
+        self.sources[name] = source
+        return name, source
 
     def name(self, file: String) -> str | None:
         """The name of a file inside the spec's folder."""

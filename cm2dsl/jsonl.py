@@ -1,8 +1,8 @@
 """JSON and JSON Lines, read strictly: what two readers could understand differently is refused.
 
-Refused are NaN and infinities (also numbers too large for a double), a key that occurs twice in one
-object, half a surrogate pair (it cannot be written as UTF-8), invalid UTF-8, and nesting too deep
-to read.
+Refused are NaN and infinities (also fractions and powers too large for a double, and whole numbers
+of more than 4,300 digits: shorter ones are exact), a key that occurs twice in one object, half a
+surrogate pair (it cannot be written as UTF-8), invalid UTF-8, and nesting too deep to read.
 """
 
 from __future__ import annotations

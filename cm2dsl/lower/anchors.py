@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cm2dsl import ir, nodes
@@ -20,6 +21,20 @@ class Recordings:
     file: str
     dialogues: tuple[Trajectory, ...]
     segments: tuple[tuple[Segment, ...], ...]
+    places: Mapping[str, Sequence[int]]
+    """The places of the dialogues of each task name; `""` is theirs that name none."""
+
+    @classmethod
+    def of(cls, file: str, dialogues: tuple[Trajectory, ...]) -> Recordings:
+        """The recordings of a file, with what is asked of them often."""
+        places: dict[str, list[int]] = {}
+        for place, dialogue in enumerate(dialogues):
+            places.setdefault(dialogue.task.partition("/")[0], []).append(place)
+        return cls(file, dialogues, tuple(tuple(segments(d)) for d in dialogues), places)
+
+    def of_task(self, task: str) -> list[int]:
+        """The places of the dialogues that may be the task's, in the order of the file."""
+        return sorted([*self.places.get("", ()), *self.places.get(task, ())])
 
 
 def read_recordings(
@@ -37,7 +52,7 @@ def read_recordings(
         if not dialogues:
             log.error("E406", f"`{name}` holds no dialogue", file.span, "record one, a line each")
             return None
-        known[name] = Recordings(name, dialogues, tuple(tuple(segments(d)) for d in dialogues))
+        known[name] = Recordings.of(name, dialogues)
     return known[name]
 
 
@@ -69,10 +84,10 @@ def resolve_anchor(
     by_key = {row.key: row for row in rows or ()}
     elsewhere: str | None = None
     shown: str | None = None
-    for dialogue, pieces in zip(recordings.dialogues, recordings.segments, strict=True):
-        name, _, key = dialogue.task.partition("/")
-        row = by_key.get(key)
-        if name not in ("", task) or (rows is not None and row is None):
+    for place in recordings.of_task(task):
+        dialogue, pieces = recordings.dialogues[place], recordings.segments[place]
+        row = by_key.get(dialogue.task.partition("/")[2])
+        if rows is not None and row is None:
             continue
         wanted = ir.fill(anchor.text, row)
         shown = shown if shown is not None else wanted

@@ -3,8 +3,9 @@
 The general reader (`cm2dsl.chat`) builds a `Trajectory`, which a judge and the replay need. Checks
 need only calls and replies. `read_facts` gets those in one pass over the decoded line and leaves
 every line that is out of the ordinary (None) to the general reader, which also finds the faults:
-what the two say of a line is the same, and a test draws lines to show it. One difference is meant:
-of a key that occurs twice in a message the last one counts here.
+what the two say of a line is the same, and a test draws lines to show it. Two differences are
+meant: of a key that occurs twice in a message the last one counts here, and a number too large for
+a double passes where nobody reads it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class _Assistant(Struct, gc=False, tag_field="role", tag="assistant"):
 class _Tool(Struct, gc=False, tag_field="role", tag="tool"):
     content: str
     tool_call_id: str
+    name: str | None = None
     error: bool | None = None
 
 
@@ -67,6 +69,7 @@ _decode = msgspec.json.Decoder(_Dialogue).decode
 def read_facts(line: bytes | memoryview) -> tuple[str | None, str, Facts] | None:
     """(id, task, facts) of a chat line, or None where the general reader must look at it."""
     try:
+        str(line, "utf-8")  # also what is not read has to be text
         dialogue = _decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
@@ -104,7 +107,7 @@ def read_facts(line: bytes | memoryview) -> tuple[str | None, str, Facts] | None
             at += 1
         elif kind is _Tool:
             wanted = message.tool_call_id
-            if wanted not in ids:
+            if not wanted or wanted not in ids:
                 return None
             call = calls[ids.index(wanted)]
             if call.text is not None:

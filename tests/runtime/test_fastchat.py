@@ -19,12 +19,16 @@ NUMBER = 7
 """The line's number, which is the id of a dialogue that has none."""
 
 
-def generally(line: bytes) -> tuple[str, str, Facts] | None:
-    """What the general reader says; None where it refuses the line."""
+UNREAD = ("is too large", "occurs twice in one object")
+"""The ends of what only the general reader says, of what the fast one need not read."""
+
+
+def generally(line: bytes) -> tuple[str, str, Facts] | str:
+    """What the general reader says, or why it refuses the line."""
     try:
         trajectory = from_chat(parse(line), file="chat.jsonl", line=NUMBER)
-    except (JsonError, ChatError):
-        return None
+    except (JsonError, ChatError) as error:
+        return error.message
     return trajectory.id, trajectory.task, facts_of(trajectory)
 
 
@@ -65,7 +69,9 @@ def same(line: bytes) -> bool:
     fast, general = read_facts(line), generally(line)
     if fast is None:
         return False
-    assert general is not None, "the general reader refuses what the fast one accepts"
+    if isinstance(general, str):
+        assert general.endswith(UNREAD), f"only the general reader refuses it: {general}"
+        return True
     assert facts(fast) == facts(general)
     return True
 
@@ -161,7 +167,7 @@ def test_results_that_are_hard_to_place_are_read_as_the_general_reader_does(line
 
 
 @pytest.mark.parametrize(
-    "text", [b"1e999", b"-1e999", b"9" * 5000, b'"\xff"', b'{"\xff": 1}', b'"\xed\xa0\x80"']
+    "text", [b"NaN", b"Infinity", b"01", b'"\xff"', b'{"\xff": 1}', b'"\xed\xa0\x80"']
 )
 @pytest.mark.parametrize("inside", [True, False], ids=["in a message", "in the line"])
 def test_what_is_no_strict_json_is_refused_also_where_nobody_reads_it(
@@ -169,7 +175,7 @@ def test_what_is_no_strict_json_is_refused_also_where_nobody_reads_it(
 ) -> None:
     user = b'{"role": "user", "content": "go"' + (b', "x": ' + text if inside else b"") + b"}"
     line = b'{"messages": [' + user + b"]" + (b"" if inside else b', "x": ' + text) + b"}"
-    assert generally(line) is None
+    assert isinstance(generally(line), str)
     same(line)
 
 
@@ -211,7 +217,13 @@ def test_of_a_key_that_occurs_twice_in_a_message_the_last_one_counts() -> None:
     found = read_facts(line)
     assert found is not None
     assert [reply.text for reply in found[2].replies] == ["b"]
-    assert generally(line) is None
+    assert isinstance(generally(line), str)
+
+
+def test_a_number_too_large_passes_where_nobody_reads_it() -> None:
+    line = b'{"x": 1e999, "messages": [{"role": "user", "content": "go"}]}'
+    assert read_facts(line) is not None
+    assert isinstance(generally(line), str)
 
 
 @pytest.mark.parametrize(
