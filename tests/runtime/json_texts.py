@@ -38,10 +38,24 @@ NUMBERS = st.one_of(
     st.integers(-3, 3),
     st.integers(-(10**25), 10**25),
     st.floats(allow_nan=False, allow_infinity=False),
-    st.sampled_from(["0.1e1", "-0", "-0.0", "1E2", "1e-999", "18446744073709551616", "9" * 308]).map(Raw),
+    st.sampled_from(
+        ["0.1e1", "-0", "-0.0", "1E2", "1e-999", "18446744073709551616", "9" * 308]
+    ).map(Raw),
 )
 NOT_NUMBERS = st.sampled_from(
-    ["NaN", "Infinity", "-Infinity", "1e999", "-1E400", "01", "1.", ".5", "+1", "9" * 400, "9" * 5000]
+    [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e999",
+        "-1E400",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "9" * 400,
+        "9" * 5000,
+    ]
 ).map(Raw)
 NOT_JSON = st.sampled_from(["", "tru", "'a'", '"\t"', r'"\x"', "[1,]", '{"a":1,}', "{a:1}"]).map(
     Raw

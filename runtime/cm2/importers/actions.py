@@ -6,8 +6,8 @@ the arguments that the tool's schema knows: what else a call carries, the tool n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cm2.formats.criteria import Action, Criteria
@@ -21,35 +21,14 @@ NO_WRITES = "no_writes"
 NO_OTHER_WRITES = "no_other_writes"
 LOOKS_UP = "looks_up"
 
-
-def vacuous_report(names: Sequence[str]) -> str:
-    """The sentence of the report on tasks that are close to vacuous."""
-    return (
-        "without a judge, these tasks pay for little more than that nothing was changed and "
-        f"something was answered, as no write and no words decide them: {', '.join(names)}"
-    )
-
-
 TEMPLATES = {
-    FINAL: Template(
-        FINAL,
-        (),
-        Item("", kind="at_end", veto=True, check="replied", note="The agent has the last word."),
+    FINAL: Item("", kind="at_end", veto=True, check="replied", note="The agent has the last word."),
+    NO_WRITES: Item(
+        "", kind="never", veto=True, check="succeeded any write", note="Nothing is changed."
     ),
-    NO_WRITES: Template(
-        NO_WRITES,
-        (),
-        Item("", kind="never", veto=True, check="succeeded any write", note="Nothing is changed."),
-    ),
-    LOOKS_UP: Template(
-        LOOKS_UP,
-        (),
-        Item("", check="called any read", note="The agent looks something up."),
-    ),
-    ANSWERS: Template(
-        ANSWERS,
-        (),
-        Item("", kind="at_end", check="replied", note="The agent answers, and has the last word."),
+    LOOKS_UP: Item("", check="succeeded any read", note="The agent looks something up."),
+    ANSWERS: Item(
+        "", kind="at_end", check="replied", note="The agent answers, and has the last word."
     ),
 }
 
@@ -72,6 +51,18 @@ class Toolbox:
 
     def names(self, effect: str) -> list[str]:
         return [name for name in self.schemas if self.effects.get(name) == effect]
+
+    def effect(self, action: Action) -> str:
+        """What an action does; nothing is known of those of the user's tools."""
+        return "" if action.by_user else self.effects.get(action.tool, "")
+
+    def schema(self, action: Action) -> dict[str, Any]:
+        """What an action's tool takes; nothing is known of the user's tools."""
+        return {} if action.by_user else dict(self.schemas.get(action.tool, {}))
+
+    def bare(self, effect: str) -> list[str]:
+        """The tools of an effect that take no arguments: to call one, nothing need be known."""
+        return [n for n in self.names(effect) if not self.schemas[n].get("properties")]
 
 
 @dataclass(slots=True)
@@ -119,31 +110,19 @@ def goal_items(
     return actions
 
 
-def ending(vacuous: bool, goal: Criteria, tools: Toolbox, checklist: Checklist) -> str:
-    """Adds how a dialogue must end; where a task is vacuous, this is what it pays for.
-
-    Returns the note on a vacuous task.
-    """
-    if not vacuous:
-        checklist.use(FINAL)
-        return ""
-    paid = "any answer"
-    if reads_of(goal, tools) and tools.names("read"):
-        checklist.use(LOOKS_UP)
-        checklist.use(FINAL)
-        paid = "any answer and any look-up"
-    else:
-        checklist.use(ANSWERS)
-    changed = " that changes nothing" if NO_WRITES in checklist.names else ""
-    return (
-        "Close to vacuous: no write and no words decide this task, so that without a judge it pays "
-        f"for {paid}{changed}."
-    )
+def templates(used: Collection[str], tools: Toolbox) -> list[Template]:
+    """The templates that are used; a look-up needs a tool that takes arguments."""
+    found = {name: Template(name, (), item) for name, item in TEMPLATES.items() if name in used}
+    bare = ", ".join(map(syntax.tool, tools.bare("read")))
+    if LOOKS_UP in found and bare:
+        item = TEMPLATES[LOOKS_UP]
+        found[LOOKS_UP] = Template(LOOKS_UP, (), replace(item, check=f"{item.check} except {bare}"))
+    return list(found.values())
 
 
 def reads_of(goal: Criteria, tools: Toolbox) -> list[Action]:
     """What the reference path reads."""
-    return [a for a in goal.actions if not a.by_user and tools.effects.get(a.tool) == "read"]
+    return [action for action in goal.actions if tools.effect(action) == "read"]
 
 
 def required(actions: Sequence[Action], tools: Toolbox, checklist: Checklist) -> dict[str, Action]:
@@ -152,7 +131,7 @@ def required(actions: Sequence[Action], tools: Toolbox, checklist: Checklist) ->
     for action in actions:
         if action in found.values():
             continue
-        verb = "succeeded" if tools.effects.get(action.tool) == "write" else "called"
+        verb = "succeeded" if tools.effect(action) == "write" else "called"
         verb = f"user {verb}" if action.by_user else verb
         name = _name(action, actions, checklist)
         check = f"{verb} {pattern(action, tools, exact=False)}"
@@ -164,7 +143,7 @@ def no_other_writes(allowed: Sequence[Action], tools: Toolbox, checklist: Checkl
     """Adds the veto on every write that is not among these actions."""
     if not tools.names("write"):
         return
-    allowed = [a for a in allowed if not a.by_user and tools.effects.get(a.tool) == "write"]
+    allowed = [action for action in allowed if tools.effect(action) == "write"]
     if not allowed:
         checklist.use(NO_WRITES)
         return
@@ -174,8 +153,8 @@ def no_other_writes(allowed: Sequence[Action], tools: Toolbox, checklist: Checkl
 
 
 def said(texts: Sequence[str], checklist: Checklist) -> None:
-    """Adds an item for each text that the agent must say, commas apart."""
-    for text in dict.fromkeys(texts):
+    """Adds an item for each text that the agent must say, commas apart; a blank one is no text."""
+    for text in dict.fromkeys(text for text in texts if text.strip()):
         name = checklist.free(f"says {text}"[:40], "says")
         ignoring = ' ignoring ","' if set(text) - {","} else ""
         check = f"reply contains {syntax.quoted(text)}{ignoring}"
@@ -185,7 +164,7 @@ def said(texts: Sequence[str], checklist: Checklist) -> None:
 def repeat_official(goal: Criteria, tools: Toolbox, checklist: Checklist) -> None:
     """Adds items of weight 0, by number: one for each official criterion that a check can be."""
     for index, action in enumerate(goal.actions):
-        schema = dict(tools.schemas.get(action.tool, {}))
+        schema = tools.schema(action)
         if action.compare is None and _known(schema, [], action.arguments) != action.arguments:
             continue  # no check can ask for what the schema rules out
         who = "user called" if action.by_user else "called"
@@ -193,8 +172,9 @@ def repeat_official(goal: Criteria, tools: Toolbox, checklist: Checklist) -> Non
         name = syntax.name_of(f"action_{index}", checklist.names)
         checklist.add(Item(name, check=check, weight=0))
     for index, text in enumerate(goal.communicate):
-        ignoring = ' ignoring ","' if set(text) - {","} else ""
-        check = f"reply contains {syntax.quoted(text)}{ignoring}"
+        if "," in text or not text.strip():
+            continue  # commas are taken out of replies alone: such a text is never found, "" always
+        check = f'reply contains {syntax.quoted(text)} ignoring ","'
         name = syntax.name_of(f"communicate_{index}", checklist.names)
         checklist.add(Item(name, check=check, weight=0))
 
@@ -207,17 +187,17 @@ def pattern(action: Action, tools: Toolbox, exact: bool) -> str:
     list does not count where it is the only one: nothing else in the call goes by its places.
     """
     arguments: Mapping[str, Any] = action.arguments
-    schema = tools.schemas.get(action.tool, {})
+    schema = tools.schema(action)
     if action.compare is not None:
-        compared = _known(dict(schema), [], dict.fromkeys(action.compare))
+        compared = _known(schema, [], dict.fromkeys(action.compare))
         absent = [key for key in compared if key not in arguments]
-        kept = _known(dict(schema), [], {k: arguments[k] for k in arguments if k in compared})
+        kept = _known(schema, [], {k: arguments[k] for k in arguments if k in compared})
         parts = [part for key in kept for part in syntax.equal([key], kept[key])]
         parts += [f"not {syntax.path([key])} exists" for key in absent]
         return syntax.tool(action.tool) + (f"({', '.join(parts)})" if parts else "")
     if exact:
         return syntax.call(action.tool, arguments, exact=True)
-    known = _known(dict(schema), [], arguments)
+    known = _known(schema, [], arguments)
     alone = sum(isinstance(value, list) for value in known.values()) == 1
     parts = [
         part
@@ -248,10 +228,22 @@ def _known(schema: dict[str, Any], path: list[str | int | None], value: Any) -> 
 
 
 def _name(action: Action, actions: Sequence[Action], checklist: Checklist) -> str:
-    """`cancel_reservation`, or with what it is about where a task has several such actions."""
+    """`cancel_reservation`, or with what only it is about where a task has several of the tool."""
     alike = [other for other in actions if other.tool == action.tool and other != action]
     words = action.tool
     if alike:
-        values = (v for v in action.arguments.values() if isinstance(v, str) and v)
-        words = f"{words} {next((v for v in values if len(v) <= 24), '')}"
+        values = [text for text in texts_of(action.arguments) if 0 < len(text) <= 24]
+        theirs = {text for other in alike for text in texts_of(other.arguments)}
+        own = [text for text in values if text not in theirs]
+        words = f"{words} {next(iter(own or values), '')}"
     return checklist.free(words.strip(), "action")
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """The strings in a JSON value, at any depth, in order."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        inner = value.values() if isinstance(value, Mapping) else value
+        for each in inner:
+            yield from texts_of(each)

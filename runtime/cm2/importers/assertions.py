@@ -18,6 +18,7 @@ from cm2.formats.criteria import Action
 from cm2.importers.actions import NO_OTHER_WRITES, NO_WRITES, Checklist, Toolbox, pattern
 from cm2.importers.draft import Item
 from cm2.importers.questions import PLAIN, question, sentences, short, statement
+from cm2.importers.vacuous import SURE
 
 DENIES = re.compile(r"\b(?:not|never|refuses?|denies|deny|without|cannot)\b|n't\b", re.IGNORECASE)
 SAYS = re.compile(
@@ -29,14 +30,18 @@ SAYS = re.compile(
 # What is denied: `should not cancel`, `is not modified`. To refuse or to approve is to say so.
 DENIED = re.compile(r"(?:\bnot|\bnever|n't)\s+(?:the |any )?(\w+)", re.IGNORECASE)
 CHANGES = re.compile(r"make|chang|modif|updat", re.IGNORECASE)
+# What is seen in calls: to do something, not to say it.
+DOES = re.compile(
+    r"\b(?:add|assign|book|cancel|charg|check|clos|creat|downgrad|enabl|look|mak|open|plac|process|"
+    r"put|refund|remov|renew|search|send|set|updat|upgrad|us)(?:e[ds]?|s|ed|ing)?\b",
+    re.IGNORECASE,
+)
 OTHER = re.compile(r"\b(?:any|no) other\b", re.IGNORECASE)
 CODE = re.compile(r"\b(?=\w*[A-Z])(?=\w*\d)\w+\b|\b[A-Z]{3,}\b")
 LETTERED = re.compile(r"\b[A-Za-z_]+\d\w*")
 FIGURE = re.compile(r"\d[\d,]*(?:\.\d+)?")
 WHY = re.compile(r"\((?:as|since|because)\b[^)]*\)")
 FILLER = PLAIN | {"should", "must", "between"}
-SURE = 3
-"""Letters and digits of a text that is not said by chance, as `4` is."""
 
 
 def asked(
@@ -128,7 +133,7 @@ def _words(text: str) -> list[str]:
 def _singular(word: str) -> str:
     """A verb or a noun without its ending, as far as that tells `cancelled` from `booked`."""
     stem = re.sub(r"(?:es|s|ed|e|ing)$", "", re.sub(r"ie[sd]$", "y", word))
-    return re.sub(r"(?<=[^aeiou])(.)\1$", r"\1", stem) if len(stem) > 3 else word
+    return re.sub(r"([^aeiou])\1$", r"\1", stem) if len(stem) > 2 else word
 
 
 def _keys(value: Any) -> list[str]:
@@ -203,6 +208,11 @@ def _scalars(value: Any) -> list[Any]:
 
 
 def _focus(assertion: str, tools: Toolbox) -> str:
-    """What the judge decides on: calls where an assertion is of what is done, else the reply."""
-    named = _named(assertion, tools.names("write"))
-    return "tool_call" if named and not SAYS.search(assertion) else ""
+    """What the judge decides on: calls where an assertion is of what is done, else the reply.
+
+    What is denied leaves no call to be seen.
+    """
+    if SAYS.search(assertion) or DENIES.search(assertion):
+        return ""
+    done = DOES.search(assertion) or _named(assertion, tools.names("write"))
+    return "tool_call" if done else ""

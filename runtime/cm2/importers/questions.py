@@ -25,8 +25,8 @@ TRAILING = frozenset(("not", "does", "do", "only", "than", "then", "same", "due"
 WORDS = 5
 """Words of an item's name: enough to tell it from its neighbours."""
 
-TITLE = 100
-"""Letters of a title, at most."""
+TITLE = 80
+"""Letters of a title, at most: with the name of a task they fit on a line."""
 
 
 def title(text: str) -> str:

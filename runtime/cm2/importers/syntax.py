@@ -9,19 +9,24 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 NAME = re.compile(r"[^\W\d]\w*\Z")
+# An opening brace that, with what follows, has the shape of a reference: `{row.column}`.
+REFERENCE = re.compile(r"\{(?=[^\W\d]\w*(?:\.[^\W\d]\w*|\[\d+\])*\})")
 # What stays of an accent where no letter has it: the dot of a lower-cased `İ`.
 ACCENTS = re.compile("[\u0300-\u036f]")
 # Words that the grammar takes for its own where a tool or an argument may stand.
 RESERVED = frozenset({"not", "any"})
 
 
+def escaped(text: str) -> str:
+    """The text with backslashes escaped, and braces where they would be a reference."""
+    return REFERENCE.sub(r"\\{", text.replace("\\", "\\\\"))
+
+
 def quoted(text: str) -> str:
     """The text as a string of the language, on one line."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("{", "\\{")
-    escaped = escaped.replace("\n", "\\n").replace("\t", "\\t")
-    return (
-        '"' + "".join(c if c.isprintable() or ord(c) > 0xFFFF else _code(c) for c in escaped) + '"'
-    )
+    line = escaped(text).replace('"', '\\"')
+    line = line.replace("\n", "\\n").replace("\t", "\\t")
+    return '"' + "".join(c if c.isprintable() or ord(c) > 0xFFFF else _code(c) for c in line) + '"'
 
 
 def _code(char: str) -> str:

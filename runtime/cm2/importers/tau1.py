@@ -12,13 +12,11 @@ from cm2.formats.tau1 import criteria
 from cm2.formats.tau1 import read as read_dialogues
 from cm2.importers import syntax
 from cm2.importers.actions import (
-    TEMPLATES,
     Checklist,
     Toolbox,
-    ending,
     goal_items,
     repeat_official,
-    vacuous_report,
+    templates,
 )
 from cm2.importers.chatlog import said_of
 from cm2.importers.draft import Spec, Task
@@ -26,6 +24,7 @@ from cm2.importers.options import Options
 from cm2.importers.questions import title
 from cm2.importers.schemas import derived, loosened, merged, read_tools
 from cm2.importers.source import Found, read_json, read_text
+from cm2.importers.vacuous import ending, note, of_tasks, on_words, report
 from cm2.trajectory import Trajectory
 
 HELP = "τ-bench, the first edition: a result file"
@@ -58,15 +57,15 @@ def read(path: Path, options: Options) -> list[Spec]:
     spec.tools, opened = loosened(spec.tools, calls)
     spec.unsaid += [*said_of(rejects), *opened]
     toolbox = Toolbox.of(spec.tools)
-    vacuous: list[str] = []
+    unsaid: dict[str, list[str]] = {}
     used: list[str] = []
     for name, (instruction, goal) in tasks.items():
         checklist = Checklist()
-        writes = [a for a in goal.actions if toolbox.effects.get(a.tool) == "write"]
+        writes = [a for a in goal.actions if toolbox.effect(a) == "write"]
         actions = goal_items(writes, goal, goal.actions, toolbox, checklist)
-        is_vacuous = not actions and not goal.communicate
-        vacuous += [f"`{name}`"] * is_vacuous
-        note = ending(is_vacuous, goal, toolbox, checklist)
+        paid = ending(actions, goal, toolbox, checklist)
+        for sentence in [*([report(paid)] if paid else []), *on_words(goal, instruction)]:
+            unsaid.setdefault(sentence, []).append(name)
         if options.diagnostics:
             repeat_official(goal, toolbox, checklist)
         used += checklist.templates
@@ -77,12 +76,11 @@ def read(path: Path, options: Options) -> list[Spec]:
                 simulated=instruction,
                 items=tuple(checklist.items),
                 recordings=tuple(one for one, reward in played if one.task == name and reward == 1),
-                note=note,
+                note=note(paid),
             )
         )
-    if vacuous:
-        spec.unsaid.append(vacuous_report(vacuous))
-    spec.templates = [TEMPLATES[name] for name in TEMPLATES if name in used]
+    spec.unsaid += of_tasks(unsaid, len(tasks))
+    spec.templates = templates(used, toolbox)
     return [spec]
 
 

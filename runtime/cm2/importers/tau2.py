@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 from cm2.formats.criteria import Action, Criteria
@@ -16,27 +14,25 @@ from cm2.formats.tau2 import read_messages
 from cm2.formats.tau2_tasks import criteria, task_ids, task_names
 from cm2.importers import syntax
 from cm2.importers.actions import (
-    TEMPLATES,
     Checklist,
     Toolbox,
-    ending,
     goal_items,
     reads_of,
     repeat_official,
-    vacuous_report,
+    templates,
 )
 from cm2.importers.assertions import asked
 from cm2.importers.chatlog import said_of
 from cm2.importers.draft import Spec, Task
 from cm2.importers.options import Options
-from cm2.importers.questions import title
 from cm2.importers.schemas import derived, loosened, merged, read_tools
 from cm2.importers.source import Found, SourceFault, read_json, read_text
+from cm2.importers.tau2_words import HISTORY, about, instructions, title_of, unused
+from cm2.importers.vacuous import ending, note, of_tasks, on_words, report
 from cm2.trajectory import Trajectory
 
 HELP = "τ²-bench: a domain folder (tasks.json, tools.json, policy.md) or a run file"
 
-HISTORY = "message_history"
 BASIS = ("DB", "COMMUNICATE")
 """What a task's reward is made of where it does not say so."""
 
@@ -85,24 +81,15 @@ def read(path: Path, options: Options) -> list[Spec]:
     names = task_names(ids)
     used: list[str] = []
     unsaid: dict[str, list[str]] = {}
-    vacuous: list[str] = []
     for one, task, goal in zip(ids, source.tasks.items(), wanted, strict=True):
         made = _Task(names[one], task, goal, toolbox, options.diagnostics)
         spec.tasks.append(made.draft(source.dialogues.get(names[one], ())))
-        for sentence in made.unsaid:
-            unsaid.setdefault(sentence, []).append(f"`{made.name}`")
+        for sentence in dict.fromkeys(made.unsaid):
+            unsaid.setdefault(sentence, []).append(made.name)
         used += made.checklist.templates
-        vacuous += [f"`{made.name}`"] * made.vacuous
-    spec.unsaid += [_of_tasks(*one, len(ids)) for one in unsaid.items()]
-    if vacuous:
-        spec.unsaid.append(vacuous_report(vacuous))
-    spec.templates = [TEMPLATES[name] for name in TEMPLATES if name in used]
+    spec.unsaid += of_tasks(unsaid, len(ids))
+    spec.templates = templates(used, toolbox)
     return [spec]
-
-
-def _of_tasks(sentence: str, names: Sequence[str], total: int) -> str:
-    """A sentence of the report with the tasks that it is about."""
-    return f"{sentence}: {'every task' if len(names) == total > 1 else ', '.join(names)}"
 
 
 def _open(path: Path) -> Source:
@@ -170,22 +157,23 @@ class _Task:
     ) -> None:
         self.name = name
         self.task = task
+        self.told = instructions(task)
         self.goal = goal
         self.tools = tools
         self.diagnostics = diagnostics
         self.checklist = Checklist()
         self.unsaid: list[str] = []
-        self.vacuous = False
 
     def draft(self, recordings: Sequence[Trajectory]) -> Task:
-        notes = self._items()
+        notes = [*about(self.task), *self._items()]
         self._report_state()
+        self.unsaid += unused(self.task)
         if self.diagnostics:
             repeat_official(self.goal, self.tools, self.checklist)
         return Task(
             self.name,
-            title=_title(self.task),
-            simulated=_instructions(self.task),
+            title=title_of(self.task),
+            simulated=self.told,
             items=tuple(self.checklist.items),
             recordings=tuple(recordings),
             note="\n".join(notes),
@@ -198,8 +186,7 @@ class _Task:
         changes = found is not None and found.get("actions") is not None and "DB" in basis
         allowed = [*self.goal.actions, *_before(self.task)] if changes else None
         actions = goal_items(self._wanted(basis), self.goal, allowed, self.tools, self.checklist)
-        writes = {n: a for n, a in actions.items() if self.tools.effects.get(a.tool) == "write"}
-        self.vacuous = not actions and not self.goal.communicate
+        writes = {n: a for n, a in actions.items() if self.tools.effect(a) == "write"}
         said = found.get("nl_assertions") if found is not None else None
         notes = asked(
             said.texts() if said is not None else [],
@@ -209,9 +196,10 @@ class _Task:
             self.checklist,
             counted="NL_ASSERTION" in basis,
         )
-        note = ending(self.vacuous, self.goal, self.tools, self.checklist)
+        paid = ending(actions, self.goal, self.tools, self.checklist)
         self._report_basis(basis, found)
-        return [*([note] if note else []), *notes]
+        self.unsaid += [*([report(paid)] if paid else []), *on_words(self.goal, self.told)]
+        return [*([note(paid)] if paid else []), *notes]
 
     def _wanted(self, basis: Sequence[str]) -> list[Action]:
         """The actions that the task's reward stands or falls with."""
@@ -220,7 +208,7 @@ class _Task:
         return [
             action
             for action in self.goal.actions
-            if action.by_user or self.tools.effects.get(action.tool) == "write"
+            if action.by_user or self.tools.effect(action) == "write"
         ]
 
     def _report_basis(self, basis: Sequence[str], found: Found | None) -> None:
@@ -230,6 +218,11 @@ class _Task:
             self.unsaid.append(
                 f"`{assertion['func_name'].text()}` asserts the state of the world, which no "
                 f"dialogue shows; {stand} for it"
+            )
+        if self.goal.communicate and "COMMUNICATE" not in basis:
+            self.unsaid.append(
+                "the official reward leaves out what must be said (`communicate_info`), which "
+                "counts here"
             )
         for word in basis:
             if word not in ("DB", "COMMUNICATE", "ACTION", "NL_ASSERTION", "ENV_ASSERTION"):
@@ -257,36 +250,3 @@ def _before(task: Found) -> list[Action]:
     begun = read_messages(history, "", "")
     steps = [*begun.opening, *(step for turn in begun.turns for step in turn.steps)]
     return [Action(False, call.tool, call.arguments or {}) for step in steps for call in step.calls]
-
-
-def _title(task: Found) -> str:
-    """What the task is there to test; without that, what the user calls for."""
-    description = task.get("description")
-    if description is not None and isinstance(description.value, dict):
-        purpose = description.get("purpose")
-        if purpose is not None and purpose.text().strip():
-            return title(purpose.text())
-    scenario = task.get("user_scenario")
-    told = scenario.get("instructions") if scenario is not None else None
-    reason = told.get("reason_for_call") if told and isinstance(told.value, dict) else None
-    return title(reason.text()) if reason is not None else ""
-
-
-def _instructions(task: Found) -> str:
-    """What the simulated user is told, in paragraphs."""
-    scenario = task["user_scenario"]
-    told = scenario["instructions"]
-    persona = scenario.get("persona")
-    parts = [persona.text()] if persona is not None else []
-    if isinstance(told.value, str):
-        parts.append(told.text())
-    else:
-        for key in ("reason_for_call", "known_info", "unknown_info", "task_instructions"):
-            part = told.get(key)
-            if part is not None and part.text().strip(" ."):
-                parts.append(part.text())
-    lines = "\n\n".join(part.strip() for part in parts).split("\n")
-    text = re.sub(r"\n{3,}", "\n\n", "\n".join(fill(line, 92) for line in lines))
-    if not text:
-        raise told.fault("the user is told nothing", "write what the user wants")
-    return text

@@ -16,7 +16,7 @@ from pathlib import Path
 from textwrap import wrap
 
 from cm2.importers.draft import Item, Spec, Task, Template, Turn, Use
-from cm2.importers.syntax import quoted
+from cm2.importers.syntax import escaped, quoted
 from cm2.trajectory import Trajectory
 from cm2dsl.chat import to_chat
 from cm2dsl.compiler import compile_file
@@ -97,7 +97,8 @@ def _write(spec: Spec, folder: Path) -> None:
     if spec.unsaid:
         lines = (f"- {line}\n" for line in dict.fromkeys(spec.unsaid))
         head = (
-            f"# What `{stem}.cm2` does not say\n\nIn the source, and not expressed in the spec:\n\n"
+            f"# What `{stem}.cm2` does not say\n\n"
+            "What is in the source and not in the spec, and what to know before it is used:\n\n"
         )
         save(f"{stem}.report.md", head + "".join(lines))
 
@@ -273,9 +274,9 @@ def _long(text: str, indent: str) -> str:
     blank = any(line != line.rstrip() for line in text.split("\n"))
     if "\n" not in text.strip("\n") or not plain or blank or text != text.strip():
         return quoted(text)
-    escaped = text.replace("\\", "\\\\").replace("{", "\\{").replace('"""', '\\"\\"\\"')
-    if escaped.endswith('"'):
-        escaped = escaped[:-1] + '\\"'
+    body = escaped(text).replace('"""', '\\"\\"\\"')
+    if body.endswith('"'):
+        body = body[:-1] + '\\"'
     inner = indent + INDENT
-    lines = [inner + line if line else "" for line in escaped.split("\n")]
+    lines = [inner + line if line else "" for line in body.split("\n")]
     return '"""\n' + "\n".join(lines) + f'\n{indent}"""'

@@ -1,0 +1,95 @@
+"""What a τ²-bench task says in words: its title, what the user is told, and what has no place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from textwrap import fill
+from typing import Any
+
+from cm2.importers.questions import title
+from cm2.importers.source import Found
+
+HISTORY = "message_history"
+
+ACTION = ("action_id", "requestor", "name", "arguments", "compare_args")
+USED: dict[str, Any] = {
+    "id": {},
+    "description": {"purpose": {}, "notes": {}},
+    "user_scenario": {},
+    "initial_state": {},
+    "evaluation_criteria": {
+        "actions": {key: {} for key in ACTION},
+        "communicate_info": {},
+        "nl_assertions": {},
+        "env_assertions": {},
+        "reward_basis": {},
+    },
+}
+"""The members of a task that the import uses or reports one by one; {} is all of a member."""
+
+
+def title_of(task: Found) -> str:
+    """What the task is there to test; without that, what the user calls for."""
+    purpose = _described(task, "purpose")
+    if purpose:
+        return title(purpose)
+    scenario = task.get("user_scenario")
+    told = scenario.get("instructions") if scenario is not None else None
+    reason = told.get("reason_for_call") if told and isinstance(told.value, dict) else None
+    return title(reason.text()) if reason is not None else ""
+
+
+def about(task: Found) -> list[str]:
+    """What a reader should know beside the title: the whole purpose where it was cut, the notes."""
+    purpose, notes = _described(task, "purpose"), _described(task, "notes")
+    return [*([purpose] if title(purpose) != purpose else []), *([notes] if notes else [])]
+
+
+def _described(task: Found, key: str) -> str:
+    description = task.get("description")
+    if description is None or not isinstance(description.value, dict):
+        return ""
+    found = description.get(key)
+    return " ".join(found.text().split()) if found is not None else ""
+
+
+def instructions(task: Found) -> str:
+    """What the simulated user is told, in paragraphs."""
+    scenario = task["user_scenario"]
+    told = scenario["instructions"]
+    persona = scenario.get("persona")
+    parts = [persona.text()] if persona is not None else []
+    if isinstance(told.value, str):
+        parts.append(told.text())
+    else:
+        for key in ("reason_for_call", "known_info", "unknown_info", "task_instructions"):
+            part = told.get(key)
+            if part is not None and part.text().strip(" ."):
+                parts.append(part.text())
+    lines = "\n\n".join(part.strip() for part in parts).split("\n")
+    filled = [fill(line, 92, break_long_words=False, break_on_hyphens=False) for line in lines]
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(filled))
+    if not text:
+        raise told.fault("the user is told nothing", "write what the user wants")
+    return text
+
+
+def unused(task: Found) -> Iterator[str]:
+    """A sentence on each member of a task that an import knows nothing to do with."""
+    for path in dict.fromkeys(_beyond(task.value, USED, "")):
+        yield f"`{path}` has no place in a spec"
+
+
+def _beyond(value: Any, used: dict[str, Any], path: str) -> Iterator[str]:
+    """The paths of members that are not `used`, and hold anything."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _beyond(each, used, path)
+    elif isinstance(value, dict) and used:
+        for key, inner in value.items():
+            inside = f"{path}.{key}" if path else key
+            if key in used:
+                yield from _beyond(inner, used[key], inside)
+            elif inner not in (None, "", [], {}):
+                yield inside
