@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
-from typing import Any
 
 RESAMPLES = 1999
 CONFIDENCE = 0.95
@@ -39,39 +37,19 @@ def kappa(cells: Sequence[int]) -> float:
 def interval(cells: Sequence[int]) -> tuple[float, float]:
     """The percentile bootstrap interval of kappa at CONFIDENCE, cases drawn with replacement.
 
-    (NaN, NaN) where kappa itself is not defined, or there is but one case to draw. Needs scipy:
-    raises ModuleNotFoundError.
+    As many cases as there are, drawn so, fill the four cells as a multinomial draw does: the cost
+    is that of RESAMPLES tables, however many cases there are. (NaN, NaN) where kappa itself is not
+    defined, or there is but one case to draw. Needs scipy: raises ModuleNotFoundError.
     """
     import numpy as np
-    from scipy.stats import bootstrap
+    from scipy.stats import multinomial
 
-    if math.isnan(kappa(cells)) or sum(cells) < 2:
+    total = sum(cells)
+    if math.isnan(kappa(cells)) or total < 2:
         return math.nan, math.nan
-    first = np.repeat(np.array([False, True, False, True]), list(cells))
-    second = np.repeat(np.array([False, False, True, True]), list(cells))
-
-    def statistic(ours: Any, theirs: Any, axis: int) -> Any:
-        agree = (ours == theirs).mean(axis=axis)
-        p, q = ours.mean(axis=axis), theirs.mean(axis=axis)
-        chance = p * q + (1 - p) * (1 - q)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(chance < 1, (agree - chance) / (1 - chance), np.nan)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a table whose kappa is 1 in every resample
-        found = bootstrap(
-            (first, second),
-            statistic,
-            paired=True,
-            vectorized=True,
-            n_resamples=RESAMPLES,
-            batch=max(1, 2_000_000 // len(first)),
-            confidence_level=CONFIDENCE,
-            method="percentile",
-            rng=np.random.default_rng(SEED),
-        )
-    values = found.bootstrap_distribution
-    values = values[~np.isnan(values)]  # a resample of one kind of case alone says nothing
-    edge = (1 - CONFIDENCE) / 2
+    shares = np.array(cells) / total
+    drawn = multinomial.rvs(total, shares, RESAMPLES, random_state=np.random.default_rng(SEED))
+    values = [value for table in drawn.tolist() if not math.isnan(value := kappa(table))]
+    edge = (1 - CONFIDENCE) / 2  # a resample of one kind of case alone says nothing
     low, high = np.quantile(values, [edge, 1 - edge])
     return float(low), float(high)

@@ -9,14 +9,14 @@ import pytest
 from cm2.decide import settle
 from cm2.trajectory import Call, Step, Trajectory, Turn, segments
 from cm2.verdict import Verdict
-from cm2dsl.scope import Scope, TurnFacts, facts_of
+from cm2dsl.scope import Facts, Scope, facts_of
 
 JUDGE = "judge"
 
 
 def decide(kind: Any, values: list[bool | None]) -> tuple[str, int | None]:
     """(verdict, step) of an item whose check has these values after steps 0, 1, …"""
-    scope = Scope([TurnFacts(0, len(values), [], [], [], 0)])
+    scope = Scope(Facts([], [], [], 0, [(0, 0, 0, 0), (len(values), 0, 0, 0)]))
     true = sum(1 << s for s, value in enumerate(values) if value is True)
     false = sum(1 << s for s, value in enumerate(values) if value is False)
     check: Any = (true, false) if None in values else true
@@ -91,16 +91,16 @@ DIALOGUE = Trajectory(
 )
 
 
-FIRST, SECOND = facts_of(DIALOGUE)
+FACTS = facts_of(DIALOGUE)
 
 
 def turn() -> Scope:
     """The first turn: three steps."""
-    return Scope([FIRST])
+    return Scope(FACTS, turn=0)
 
 
 def whole() -> Scope:
-    return Scope([FIRST, SECOND], whole=True)
+    return Scope(FACTS)
 
 
 def steps(answer: int, scope: Scope) -> list[bool]:
@@ -108,12 +108,12 @@ def steps(answer: int, scope: Scope) -> list[bool]:
 
 
 def test_facts_of_a_turn_are_its_calls_and_replies() -> None:
-    assert FIRST.steps == 3
-    assert [(reply.text, reply.step) for reply in FIRST.replies] == [
+    assert turn().steps == 3
+    assert [(reply.text, reply.step) for reply in turn().replies] == [
         ("Let me look", 0),
         ("Done", 2),
     ]
-    assert [(call.tool, call.arguments, call.step) for call in FIRST.calls] == [
+    assert [(call.tool, call.arguments, call.step) for call in turn().calls] == [
         ("search", {"x": 1}, 0),
         ("search", None, 0),
         ("book", {}, 0),
@@ -121,29 +121,42 @@ def test_facts_of_a_turn_are_its_calls_and_replies() -> None:
 
 
 def test_a_result_that_is_not_json_is_none() -> None:
-    assert [call.result for call in FIRST.calls] == [{"n": 7}, None, None]
+    assert [call.result for call in turn().calls] == [{"n": 7}, None, None]
 
 
 @pytest.mark.parametrize("text", ["", "NaN", '{"a": 1, "a": 2}', "{'a': 1}", "1e999", "[" * 99999])
 def test_a_result_that_two_readers_could_read_differently_is_none(text: str) -> None:
     dialogue = Trajectory("d", "t", (Turn("u", (Step(calls=(Call("1", "a", {}, "", text),)),)),))
-    assert facts_of(dialogue)[0].calls[0].result is None
+    assert facts_of(dialogue).calls[0].result is None
 
 
 def test_facts_name_the_segments_they_come_from() -> None:
     texts = {segment.name: segment.text for segment in segments(DIALOGUE)}
-    for facts in (FIRST, SECOND):
-        for reply in facts.replies:
-            assert texts[reply.name] == reply.text
-        for call in [*facts.calls, *facts.acts]:
-            assert texts[call.segment("call")].startswith(f"{call.tool}(")
-            assert texts.get(call.segment("result")) == call.text
+    for reply in FACTS.replies:
+        assert texts[reply.name] == reply.text
+    for call in FACTS.calls:
+        assert texts[call.segment("call")].startswith(f"{call.tool}(")
+        assert texts.get(call.segment("result")) == call.text
+    assert len(FACTS.replies) == 3
+    assert len(FACTS.calls) == 4
 
 
 def test_steps_of_the_dialogue_count_on_through_its_turns() -> None:
     assert whole().steps == 4
-    assert (SECOND.replies[-1].text, SECOND.replies[-1].at) == ("Bye", 3)
-    assert (SECOND.calls[-1].tool, SECOND.calls[-1].at) == ("book", 3)
+    assert FACTS.lengths == [3, 1]
+    second = Scope(FACTS, turn=1)
+    assert [(reply.text, reply.step, reply.at) for reply in second.replies] == [("Bye", 0, 3)]
+    assert [(call.tool, call.step, call.at) for call in second.calls] == [("book", 0, 3)]
+
+
+def test_a_scope_may_leave_out_the_turns_that_were_not_reached() -> None:
+    reached = Scope(FACTS, turns=1)
+    assert reached.steps == 3
+    assert reached.called("book", at_most=1) == reached.all
+    assert not reached.reply_contains("bye")
+    nothing = Scope(FACTS, turns=0)
+    assert (nothing.steps, nothing.all) == (0, 0)
+    assert not nothing.called("search")
 
 
 def test_an_answer_says_nothing_of_earlier_steps() -> None:
@@ -198,16 +211,16 @@ def test_what_the_user_called_is_there_from_the_first_step_of_its_turn() -> None
         Turn("b", (Step(reply="x"), Step(reply="y")), (act,)),
     )
     facts = facts_of(Trajectory("d", "t", turns))
-    scope = Scope(facts, whole=True)
+    scope = Scope(facts)
     assert steps(scope.user.called("toggle", lambda a: a["on"] is True), scope) == [F, T, T]
     assert not scope.called("toggle")
-    assert [fact.segment("call") for fact in facts[1].acts] == ["t1.user_call"]
+    assert [fact.segment("call") for fact in facts.acts] == ["t1.user_call"]
 
 
 def test_what_the_user_does_after_the_last_step_counts_at_that_step() -> None:
     act = Call("u", "toggle", {}, "", "ok")
     turns = (Turn("a", (Step(reply="x"), Step(reply="y"))), Turn("", (), (act,)))
-    scope = Scope(facts_of(Trajectory("d", "t", turns)), whole=True)
+    scope = Scope(facts_of(Trajectory("d", "t", turns)))
     assert steps(scope.user.succeeded("toggle"), scope) == [F, T]
 
 
@@ -227,3 +240,11 @@ def test_evidence_is_what_matched_up_to_the_step_that_decided() -> None:
     assert called is not None
     assert called.decision.verdict is Verdict.FAIL
     assert called.segments == ["t0.s0.tool_call.2"]
+
+
+def test_evidence_of_a_closed_step_is_its_reply() -> None:
+    scope = whole()
+    closed = settle("item", lambda d, row: d.replied(), scope, None)
+    assert closed is not None
+    assert closed.segments == ["t0.s2.reply"]
+    assert scope.evidence([("closed", ())], 1) == []

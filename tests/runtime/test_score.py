@@ -432,19 +432,20 @@ def test_json_has_one_line_a_dialogue(spec: Any, tmp_path: Path) -> None:
             "task": "t",
             "reward": 1.0,
             "turn_rewards": [1.0],
-            "items": {
-                "u.searches": {
-                    "verdict": "pass",
-                    "evidence": [{"segment": "t0.s0.tool_call"}],
-                    "by": "check",
-                }
-            },
+            "items": {"u.searches": "pass"},
             "unjudged": ["u.kind", "u.price"],
         }
     ]
     assert (
         "2 items with an `ask` are left out of the weights (t.u.kind, t.u.price)" in result.stderr
     )
+
+
+def test_evidence_is_written_where_it_is_asked_for(spec: Any, tmp_path: Path) -> None:
+    spec(JUDGED)
+    row = json.loads(invoke(tmp_path, "--json", "--evidence").stdout)
+    assert row["items"] == {"u.searches": "pass"}
+    assert row["evidence"] == {"u.searches": [{"segment": "t0.s0.tool_call"}]}
 
 
 def test_the_table_is_for_people(spec: Any, tmp_path: Path) -> None:
@@ -466,22 +467,48 @@ def test_the_table_is_for_people(spec: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chat", "message"),
+    ("chat", "messages"),
     [
-        ("", "chat.jsonl: the file holds no dialogue"),
-        ('{"messages": []}\n{', "chat.jsonl:2: error: not JSON"),
-        ('{"task": "other", "messages": []}\n', "there is no task `other` in the spec"),
+        ("", ["error: nothing was scored", "= help: the files hold no dialogue"]),
+        (
+            "\n{",
+            [
+                "chat.jsonl:2: rejected: not JSON at column 2: ",
+                "= help: write one JSON value",
+                "error: nothing was scored: all 1 dialogues were rejected",
+            ],
+        ),
+        (
+            '{"task": "other", "messages": []}\n',
+            [
+                "chat.jsonl:1: rejected: `task`: there is no task `other` in the spec",
+                "= help: there is `t`",
+                "error: nothing was scored: all 1 dialogues were rejected",
+            ],
+        ),
     ],
 )
-def test_what_cannot_be_scored_is_an_error_of_the_user(
-    chat: str, message: str, spec: Any, tmp_path: Path
+def test_a_run_that_scores_nothing_is_an_error_of_the_user(
+    chat: str, messages: list[str], spec: Any, tmp_path: Path
 ) -> None:
     spec(ONE_TURN)
     result = invoke(tmp_path, chat=chat)
     assert result.exit_code == 2
-    assert message in result.stderr
-    assert "= help: " in result.stderr
+    for message in messages:
+        assert message in result.stderr
     assert result.stdout == ""
+
+
+def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(spec: Any, tmp_path: Path) -> None:
+    spec(ONE_TURN)
+    other = {**CHAT, "task": "other"}
+    lines = [json.dumps(other), json.dumps(CHAT), "{", '{"messages": [{}]}']
+    result = invoke(tmp_path, "--json", chat="\n".join(lines))
+    assert result.exit_code == 1
+    assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == ["one"]
+    for place in ("chat.jsonl:1", "chat.jsonl:3", "chat.jsonl:4"):
+        assert f"{place}: rejected: " in result.stderr
+    assert "3 of 4 dialogues were rejected" in result.stderr
 
 
 def test_a_spec_with_faults_is_not_scored_with(spec: Any, tmp_path: Path) -> None:

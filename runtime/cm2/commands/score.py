@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, nullcontext, suppress
-from importlib import import_module
+from contextlib import contextmanager, suppress
+from errno import EPIPE
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from shutil import copyfileobj
+from typing import NoReturn
 
 import click
 
 from cm2.bundle import Bundle
-from cm2.commands.score_report import agreement_text, disagreement_text, summary_text
+from cm2.commands.score_report import (
+    Shown,
+    agreement_text,
+    disagreement_text,
+    progress,
+    reject_text,
+    summary_text,
+)
 from cm2.commands.spec import open_or_exit
-from cm2.formats.record import Reject
-from cm2.importers.source import SourceFault
 from cm2.judge import MAX_NEW_TOKENS, JudgeLoadError, load_judge
 from cm2.score import Decides
-from cm2.scoring.output import Output, OutputFault, rejects_path, run_key
-from cm2.scoring.run import score_in_processes, score_units
+from cm2.scoring.compare import SUCCESS
+from cm2.scoring.output import (
+    Output,
+    OutputFault,
+    Partial,
+    refuse_to_lose,
+    rejects_path,
+    run_key,
+    stamp,
+)
+from cm2.scoring.run import Run
 from cm2.scoring.tally import Tally
-from cm2.scoring.units import Batch, Unit, batches, blocks
-from cm2.scoring.worker import SUCCESS, Options, Result, Worker
+from cm2.scoring.worker import Options
 
 SOME_REJECTED = 1
 USER_ERROR = 2
 INTERRUPTED = 130
 FORMATS = ("cm2", "openai", "tau2", "tau1", "bfcl", "sharegpt")
-CHAT = ("cm2", "openai")
-SHOWN = 20
-"""Rejects and disagreements that are printed; a file has them all."""
+STDOUT = "standard output"
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -107,134 +120,77 @@ def command(
         _fail("a judge's model is in one process", "leave --jobs out, or the judge")
     if disagreements is not None and not agree:
         _fail("--disagreements lists what --agree finds", "add --agree")
+    if agree and find_spec("scipy") is None:
+        _fail("--agree needs scipy", "pip install 'cm2dsl[agree]'")
     try:
-        _refuse_to_lose(dialogues, out, disagreements)
+        refuse_to_lose(dialogues, out, disagreements)
+    except OutputFault as fault:
+        _fail(fault.message, fault.help)
     except OSError as error:
-        _cannot(error, out)
+        _cannot(error)
     bundle = open_or_exit(spec)
     options = Options(task, evidence, agree, min(threshold, SUCCESS))
-    judge = _judge(judge_model, bundle, judge_tokens)
-    run = _Run(dialogues, form, bundle, options, judge, jobs)
-    shown = _Shown(out, as_json, disagreements)
-    output = _output(out, restart, run, str(judge_model)) if out is not None else None
-    tally = output.tally if output is not None else Tally()
+    run = Run(dialogues, form, bundle, options, _judge(judge_model, bundle, judge_tokens), jobs)
+    output: Output | None = None
     try:
-        with _progress(dialogues, form, out) as advance:
-            for size, result in run.results(output.done if output is not None else 0):
-                if output is not None:
-                    output.write(result.rows, result.rejects, result.tally)
-                else:
-                    tally.add(result.tally)
-                shown.take(result)
-                advance(size)
+        before = stamp(dialogues)
+        if out is not None:
+            output = _output(run, out, (str(judge_model), judge_tokens), disagreements, restart)
+        shown = Shown(as_json, out is None and not as_json)
+        listed = Partial(disagreements) if disagreements is not None and out is None else None
+        tally = _score(run, output, listed, shown)
+        if stamp(dialogues) != before:
+            _changed(output, listed)
+        _end(tally, output, listed, shown, run)
+    except OutputFault as fault:
+        _fail(fault.message, fault.help)
     except KeyboardInterrupt:
         _interrupted(output)
     except BrokenProcessPool:
         if output is not None:
             output.pause()
-        _fail("a process that scored died", "the machine may be out of memory: use fewer --jobs")
+        goes_on = "; the same command goes on where it stopped" if output is not None else ""
+        help = f"the machine may be out of memory: use fewer --jobs{goes_on}"
+        _fail("a process that scored died", help)
     except OSError as error:
         if output is not None:
             _keep(output)
-        _cannot(error, out)
-    try:
-        _end(tally, output, shown, options)
-    except OSError as error:
-        _cannot(error, out)
+        _cannot(error)
 
 
-class _Run:
-    """The pieces of a run, and how they are scored."""
-
-    def __init__(
-        self,
-        inputs: Sequence[Path],
-        form: str,
-        bundle: Bundle,
-        options: Options,
-        judge: Decides | None,
-        jobs: int,
-    ) -> None:
-        self.inputs = inputs
-        self.form = form
-        self.bundle = bundle
-        self.options = options
-        self.judge = judge
-        self.jobs = jobs
-
-    def results(self, done: int) -> Iterator[tuple[int, Result]]:
-        """(bytes of the input, result) of each piece after the first `done`."""
-        units = self._units()
-        for _ in range(done):
-            next(units, None)
-        if self.jobs == 1:
-            worker = Worker(self.bundle, self.options, self.judge)
-            yield from ((unit.size, result) for unit, result in score_units(units, worker))
-        else:
-            folder = str(self.bundle.path)
-            yield from score_in_processes(units, folder, self.options, self.jobs)
-
-    def _units(self) -> Iterator[Unit]:
-        for path in self.inputs:
-            if self.form in CHAT and not _is_list(path):
-                yield from blocks(path, with_data=self.jobs == 1)
-                continue
-            form = "openai" if self.form in CHAT else self.form
-            module = import_module(f"cm2.formats.{form}")
-            try:
-                yield from batches(path, module.read(path))
-            except SourceFault as fault:
-                where = Reject(fault.file, fault.line, fault.path, fault.message, fault.help)
-                yield Batch(str(path), [where])
+def _score(run: Run, output: Output | None, listed: Partial | None, shown: Shown) -> Tally:
+    """Score what is not scored yet; the counts of all."""
+    tally = output.tally if output is not None else Tally()
+    done = output.done if output is not None else 0
+    if done and output is not None:
+        click.echo(f"going on after {tally.dialogues} dialogues", err=True)
+        if shown.as_json:
+            with output.first_rows() as rows, _naming(STDOUT):
+                copyfileobj(rows, sys.stdout.buffer)
+    with progress(run.inputs, run.form, output is not None) as advance:
+        for size, result in run.results(done):
+            if output is not None:
+                with _naming(str(output.out)):
+                    output.write(result.rows, result.rejects, result.disagreements, result.tally)
+            else:
+                tally.add(result.tally)
+            if listed is not None:
+                with _naming(str(listed.final)):
+                    listed.file.writelines(result.disagreements)
+            with _naming(STDOUT):
+                shown.take(result)
+            advance(size)
+    return tally
 
 
-def _is_list(path: Path) -> bool:
-    """Whether a chat file is one JSON list, not a dialogue a line."""
-    if path.suffix == ".gz":
-        return False
-    with path.open("rb") as file:
-        return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
-
-
-class _Shown:
-    """What is printed as results come, and kept for the end in bounded number."""
-
-    def __init__(self, out: Path | None, as_json: bool, disagreements: Path | None) -> None:
-        self.out = out
-        self.as_json = as_json
-        self.rows: list[bytes] = []
-        self.rejects: list[Reject] = []
-        self.disagreements: list[dict[str, Any]] = []
-        self.file = disagreements
-        self.lines: list[bytes] = []
-
-    def take(self, result: Result) -> None:
-        if self.as_json:
-            sys.stdout.buffer.write(result.rows)
-        elif self.out is None and len(self.rows) <= 2 * SHOWN:
-            self.rows += result.rows.splitlines()
-        self.rejects += result.rejects[: SHOWN - len(self.rejects)]
-        self.disagreements += result.disagreements[: SHOWN - len(self.disagreements)]
-        if self.file is not None and result.disagreements:
-            import msgspec
-
-            self.lines += [msgspec.json.encode(one) for one in result.disagreements]
-
-
-def _output(out: Path, restart: bool, run: _Run, judge: str) -> Output:
+def _output(
+    run: Run, out: Path, judge: object, disagreements: Path | None, restart: bool
+) -> Output:
     manifest = (run.bundle.path / "manifest.json").read_text(encoding="utf-8")
-    try:
-        key = run_key(manifest, run.inputs, (run.form, run.options, judge))
-        output = Output(out, key, restart)
-    except OutputFault as fault:
-        click.echo(str(fault), err=True)
-        raise SystemExit(USER_ERROR) from None
-    except OSError as error:
-        reason = (error.strerror or "it failed").lower()
-        _fail(f"cannot write `{error.filename or out}`: {reason}", "name another file with -o")
-    if output.done:
-        click.echo(f"going on after {output.tally.dialogues} dialogues", err=True)
-    return output
+    options = (run.form, run.options, judge, str(disagreements))
+    key = run_key(manifest, run.inputs, options)
+    agree = run.options.agree
+    return Output(out, key, agree=agree, disagreements=disagreements, restart=restart)
 
 
 def _judge(model: Path | None, bundle: Bundle, tokens: int) -> Decides | None:
@@ -247,87 +203,73 @@ def _judge(model: Path | None, bundle: Bundle, tokens: int) -> Decides | None:
     return judge
 
 
-def _progress(
-    inputs: Sequence[Path], form: str, out: Path | None
-) -> AbstractContextManager[Callable[[int], None]]:
-    """A bar on a terminal, where rows go to a file and the input's size says how far it is."""
-    sized = form in CHAT and all(path.suffix != ".gz" for path in inputs)
-    if out is None or not sized or not sys.stderr.isatty():
-        return nullcontext(lambda size: None)
-    total = sum(path.stat().st_size for path in inputs)
-    return _Bar(click.progressbar(length=total, label="scoring", file=sys.stderr))
-
-
-class _Bar(AbstractContextManager[Callable[[int], None]]):
-    def __init__(self, bar: Any) -> None:
-        self.bar = bar
-
-    def __enter__(self) -> Callable[[int], None]:
-        self.bar.__enter__()
-        advance: Callable[[int], None] = self.bar.update
-        return advance
-
-    def __exit__(self, *fault: Any) -> None:
-        self.bar.__exit__(*fault)
-
-
-def _end(tally: Tally, output: Output | None, shown: _Shown, options: Options) -> None:
+def _end(
+    tally: Tally, output: Output | None, listed: Partial | None, shown: Shown, run: Run
+) -> None:
     """Give the files their names, and say what came of it."""
     for reject in shown.rejects:
-        click.echo(_reject_text(reject), err=True)
+        click.echo(reject_text(reject), err=True)
     more = tally.rejected - len(shown.rejects)
     if more:
         click.echo(f"and {more} more", err=True)
     if not tally.dialogues:
+        for written in (output, listed):
+            if written is not None:
+                written.discard()
+        if tally.rejected:
+            help = f"they were read in the format `{run.form}`; --format names another"
+            _fail(f"nothing was scored: all {tally.rejected} dialogues were rejected", help)
+        _fail("nothing was scored", "the files hold no dialogue")
+    differ = output.first_disagreements(shown.most) if output is not None else shown.disagreements
+    if output is not None:
+        with _naming(str(output.out)):
+            output.finish()
+    if listed is not None:
+        with _naming(str(listed.final)):
+            listed.finish()
+    with _naming(STDOUT):
+        sys.stdout.flush()
+        click.echo(summary_text(tally, shown.table_rows), err=shown.as_json)
+        if run.options.agree:
+            click.echo("\n" + agreement_text(tally), err=shown.as_json)
+            if differ:
+                click.echo("\n" + disagreement_text(differ), err=shown.as_json)
         if output is not None:
-            output.discard()
-        _fail("nothing was scored", None if tally.rejected else "the files hold no dialogue")
-    if output is not None:
-        output.finish()
-    if shown.file is not None:
-        fresh = shown.file.with_name(shown.file.name + ".new")
-        fresh.write_bytes(b"".join(line + b"\n" for line in shown.lines))
-        fresh.replace(shown.file)
-    if shown.as_json:
-        sys.stdout.buffer.flush()
-    text = summary_text(tally, shown.rows if len(shown.rows) <= 2 * SHOWN else [])
-    click.echo(text, err=shown.as_json)
-    if options.agree:
-        click.echo("\n" + agreement_text(tally), err=shown.as_json)
-        if shown.disagreements:
-            click.echo("\n" + disagreement_text(shown.disagreements), err=shown.as_json)
-    if output is not None:
-        click.echo(f"rows are in {output.out}")
+            click.echo(f"rows are in {output.out}", err=shown.as_json)
     if tally.rejected:
-        where = f", they are in {rejects_path(output.out)}" if output is not None else ""
-        click.echo(f"{tally.rejected} dialogues were rejected{where}", err=True)
+        of = tally.rejected + tally.dialogues
+        where = f"; they are in {rejects_path(output.out)}" if output is not None else ""
+        click.echo(f"{tally.rejected} of {of} dialogues were rejected{where}", err=True)
         raise SystemExit(SOME_REJECTED)
 
 
-def _reject_text(reject: Reject) -> str:
-    place = f"{reject.file}:{reject.line}" if reject.line is not None else reject.file
-    where = f"`{reject.path}`: " if reject.path else ""
-    return f"{place}: rejected: {where}{reject.reason}\n  = help: {reject.help}"
+def _changed(output: Output | None, listed: Partial | None) -> NoReturn:
+    for kept in (output, listed):
+        if kept is not None:
+            kept.discard()
+    _fail("a file of dialogues was changed while it was read", "score it when nothing writes to it")
 
 
-def _refuse_to_lose(inputs: Sequence[Path], *written: Path | None) -> None:
-    """Ends where a file to write is one that is read, or cannot be written when all is done."""
-    for path in written:
-        if path is None:
-            continue
-        if not path.parent.is_dir():
-            _fail(f"there is no folder `{path.parent}`", f"make it, and write `{path.name}` there")
-        if path.exists() and not path.is_file():
-            _fail(f"`{path}` is there and is no file", "name another file")
-        for fresh in (path, rejects_path(path)):
-            if fresh.exists() and any(fresh.samefile(one) for one in inputs):
-                _fail(f"`{fresh}` is a file of dialogues", "name another file to write")
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """An OSError that names no file is one of this."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
 
 
-def _cannot(error: OSError, out: Path | None) -> NoReturn:
+def _cannot(error: OSError) -> NoReturn:
+    if error.errno == EPIPE:
+        raise error  # nobody reads what is printed: click ends quietly
     reason = (error.strerror or "it failed").lower()
-    help = "give files that can be read, and an -o that can be written"
-    _fail(f"cannot read or write `{error.filename or out}`: {reason}", help)
+    place = error.filename
+    what = place if place == STDOUT else f"`{place}`" if place else "the dialogues"
+    if place == STDOUT:
+        with suppress(OSError):
+            sys.stdout.close()  # what is left would be written once more at the end
+    _fail(f"cannot read or write {what}: {reason}", None)
 
 
 def _keep(output: Output) -> None:

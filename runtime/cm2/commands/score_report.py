@@ -4,17 +4,71 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+import click
 
 from cm2.agreement import accuracy, interval, kappa
+from cm2.formats.record import Reject
 from cm2.scoring.tally import VERDICTS, Cells, Tally
+from cm2.scoring.units import CHAT
+from cm2.scoring.worker import Result
 from cm2.table import table
 
 POOLED = "all files"
+SHOWN = 20
+"""Rejects and disagreements that are printed; a file has them all."""
 NAMED = 8
 """Items that a sentence names; the rows have them all."""
+
+
+class Shown:
+    """Rows printed as they come, or kept for a table; the first rejects and disagreements."""
+
+    most = SHOWN
+
+    def __init__(self, as_json: bool, as_table: bool) -> None:
+        self.as_json = as_json
+        self.as_table = as_table
+        self.rows: list[bytes] = []
+        self.rejects: list[Reject] = []
+        self.disagreements: list[bytes] = []
+
+    def take(self, result: Result) -> None:
+        """What came of the next piece. Raises OSError."""
+        if self.as_json:
+            sys.stdout.buffer.write(result.rows)
+        elif self.as_table and len(self.rows) <= 2 * SHOWN:
+            self.rows += result.rows.splitlines()
+        self.rejects += result.rejects[: SHOWN - len(self.rejects)]
+        self.disagreements += result.disagreements[: SHOWN - len(self.disagreements)]
+
+    @property
+    def table_rows(self) -> list[bytes]:
+        """The rows, where they are few enough for a table."""
+        return self.rows if len(self.rows) <= 2 * SHOWN else []
+
+
+@contextmanager
+def progress(inputs: Sequence[Path], form: str, to_file: bool) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, where rows go to a file and the input's size says how far it is."""
+    sized = form in CHAT and all(path.suffix != ".gz" for path in inputs)
+    if not (to_file and sized and sys.stderr.isatty()):
+        yield lambda size: None
+        return
+    total = sum(path.stat().st_size for path in inputs)
+    with click.progressbar(length=total, label="scoring", file=sys.stderr) as bar:
+        yield bar.update
+
+
+def reject_text(reject: Reject) -> str:
+    """Where a rejected dialogue is, why it was rejected, and what to do."""
+    place = f"{reject.file}:{reject.line}" if reject.line is not None else reject.file
+    where = f"`{reject.path}`: " if reject.path else ""
+    return f"{place}: rejected: {where}{reject.reason}\n  = help: {reject.help}"
 
 
 def summary_text(tally: Tally, rows: Sequence[bytes]) -> str:
@@ -54,12 +108,16 @@ def _mean(tally: Tally) -> str:
 def _unjudged(tally: Tally) -> list[str]:
     if not tally.unjudged:
         return []
-    names = ", ".join(list(tally.unjudged)[:NAMED])
-    names += f" and {len(tally.unjudged) - NAMED} more" if len(tally.unjudged) > NAMED else ""
     return [
         f"no judge: {len(tally.unjudged)} items with an `ask` are left out of the weights"
-        f" ({names}); name one with --judge-model"
+        f" ({_names(tally.unjudged)}); name one with --judge-model"
     ]
+
+
+def _names(names: Collection[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(list(names)[:NAMED]) + more
 
 
 def _number(value: float | None) -> str:
@@ -74,10 +132,17 @@ AGREEMENT = ("n", "agree", "κ", "95% interval", "both", "ours alone", "official
 def agreement_text(tally: Tally) -> str:
     """How the reward agrees with the official one, by file and pooled; then by task and item."""
     if not tally.by_file:
-        return "no dialogue has an official result to agree with"
+        return "no dialogue has a reward and an official result to agree with"
     parts = [_by_file(tally)]
+    compared = sum(map(sum, tally.by_task.values()))
+    if compared < tally.dialogues:
+        without = f"{tally.dialogues - compared} of {tally.dialogues} dialogues"
+        parts.append(f"not compared: {without}, which have no official result, or no reward")
     if tally.by_item:
         parts.append(_by_kind(tally.by_item))
+    if tally.unknown:
+        names = f"{len(tally.unknown)} ({_names(tally.unknown)})"
+        parts.append(f"not compared: items with an official verdict that the spec has not: {names}")
     differ = {name: cells for name, cells in tally.by_task.items() if cells[1] or cells[2]}
     agreed = len(tally.by_task) - len(differ)
     head = f"tasks: {agreed} of {len(tally.by_task)} agree on every dialogue"
@@ -91,7 +156,9 @@ def _by_file(tally: Tally) -> str:
         for name, cells in groups.items():
             known = pooled.setdefault(name, [0, 0, 0, 0])
             pooled[name] = [a + b for a, b in zip(known, cells, strict=True)]
-    files: dict[str, Mapping[str, Cells]] = {Path(f).name: g for f, g in tally.by_file.items()}
+    names = [Path(file).name for file in tally.by_file]
+    short = len(set(names)) == len(names)
+    files = dict(zip(names if short else tally.by_file, tally.by_file.values(), strict=True))
     if len(files) > 1:
         files[POOLED] = pooled
     rows = [
@@ -135,10 +202,10 @@ def _figures(cells: Cells, with_interval: bool) -> list[str]:
     ]
 
 
-def disagreement_text(found: Sequence[Mapping[str, Any]]) -> str:
-    """The first disagreements: who says what, which items failed, and on what evidence."""
+def disagreement_text(found: Sequence[bytes]) -> str:
+    """The first disagreements, a JSON object each: who says what, which items failed, and why."""
     lines = [f"disagreements (the first {len(found)}; --disagreements FILE writes all)"]
-    for one in found:
+    for one in map(json.loads, found):
         lines.append("")
         lines.append(
             f"{Path(one['file']).name}: dialogue {one['id']}, {one['task']}: "

@@ -14,12 +14,14 @@ class Official:
     """What the source itself says of a dialogue.
 
     `reward` is 0 to 1. `items` are verdicts by the name that the importer gives the item (task
-    scope), `criteria` what the verdict was made of, where the file says it.
+    scope), `criteria` what the verdict was made of, where the file says it. `of_task` is false
+    where the file shows that the dialogue was judged by another task than the one it names.
     """
 
     reward: float
     items: Mapping[str, bool] = field(default_factory=dict)
     criteria: Criteria | None = None
+    of_task: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,22 @@ def _record(
     if info is None or info.get("reward") is None:
         return Record(trajectory)
     goal = wanted[task]
-    official = Official(float(info["reward"].number()), _verdicts(info, goal), goal)
-    return Record(trajectory, official)
+    reward = float(info["reward"].number())
+    return Record(trajectory, Official(reward, _verdicts(info, goal), goal, _of_task(info, goal)))
+
+
+def _of_task(info: Found, goal: Criteria) -> bool:
+    """Whether the actions that the run checked, if it did, are the task's, in any order."""
+    checked = info.get("action_checks")
+    if checked is None:
+        return True
+    left = list(goal.actions)
+    for check in checked.items():
+        one = action(check["action"])
+        if one not in left:
+            return False
+        left.remove(one)
+    return not left or not checked.value
 
 
 def _verdicts(info: Found, goal: Criteria) -> dict[str, bool]:

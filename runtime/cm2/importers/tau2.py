@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,13 +109,17 @@ def _open(path: Path) -> Source:
     dialogues: dict[str, list[Trajectory]] = {}
     played: list[Trajectory] = []
     rejects: list[Reject] = []
+    elsewhere: dict[str, None] = {}
     for record in read_dialogues(path):
         if isinstance(record, Reject):
             rejects.append(record)
             continue
         played.append(record.trajectory)
-        if record.official is not None and record.official.reward == 1:
-            dialogues.setdefault(record.trajectory.task, []).append(record.trajectory)
+        task, official = record.trajectory.task, record.official
+        if official is not None and not official.of_task:
+            elsewhere[task] = None
+        elif official is not None and official.reward == 1:
+            dialogues.setdefault(task, []).append(record.trajectory)
     return Source(
         whole["tasks"],
         syntax.name_of(environment["domain_name"].filled(), (), "domain"),
@@ -123,8 +127,20 @@ def _open(path: Path) -> Source:
         policy_text.text() if policy_text is not None else "",
         dialogues,
         played,
-        list(said_of(rejects)),
+        [*said_of(rejects), *_elsewhere(elsewhere)],
     )
+
+
+def _elsewhere(tasks: Collection[str]) -> list[str]:
+    """What the report says of dialogues that were judged by another task than they name."""
+    if not tasks:
+        return []
+    count = f"{len(tasks)} tasks have" if len(tasks) > 1 else "1 task has"
+    names = ", ".join(f"`{name}`" for name in tasks)
+    return [
+        f"{count} a dialogue that the run judged by other reference actions than the task's: it is"
+        f" of another task, or of another version of it, and no recording of this one: {names}"
+    ]
 
 
 def _beside(folder: Path, name: str) -> Path | None:

@@ -2,6 +2,8 @@
 
 units.py    the input in pieces that a process can score alone
 worker.py   a piece scored: rows, rejects and counts
+verdicts.py what a row says of an item
+compare.py  a scored dialogue against the official result
 tally.py    counts that add up
 run.py      pieces handed out, results written in order
 output.py   files that are whole or can be gone on with

@@ -1,6 +1,6 @@
 """What a scoring run writes: files that are whole, or that the same run goes on with.
 
-While it runs, rows and rejects go to files whose names end in `.partial`, and how far both are
+While it runs, what it writes goes to files whose names end in `.partial`, and how far they are
 known to be good is in `OUT.partial.json`. A run that ends renames them; one that is interrupted
 leaves them, and the same command goes on where that file says.
 """
@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +20,9 @@ from cm2.scoring.tally import Tally
 
 SAVE_EVERY = 1.0
 """Seconds between two notes of how far the run is: noting it takes as long as scoring a little."""
+
+Key = Mapping[str, str]
+"""What makes two runs the same, by what it is called in a message."""
 
 
 class OutputFault(Exception):  # noqa: N818 - a fault of what is there
@@ -30,71 +34,132 @@ class OutputFault(Exception):  # noqa: N818 - a fault of what is there
         self.help = help
 
 
-def run_key(bundle: str, inputs: Sequence[Path], options: Any) -> str:
-    """What makes two runs the same: the bundle's hash, the inputs as they are, the options."""
-    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in inputs]
-    return hashlib.sha256(repr((bundle, files, options)).encode()).hexdigest()
+def run_key(bundle: str, inputs: Sequence[Path], options: Any) -> Key:
+    """The key of a run: the bundle's manifest, the inputs as they are, the options."""
+    parts = {"spec": bundle, "dialogues": stamp(inputs), "options": repr(options)}
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in parts.items()}
+
+
+def stamp(inputs: Sequence[Path]) -> str:
+    """What changes when an input does. Raises OSError."""
+    return repr([(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in inputs])
+
+
+class Partial:
+    """A file that has its name once it is whole; until then `.partial` follows it."""
+
+    def __init__(self, final: Path, size: int = 0) -> None:
+        """Go on after the first `size` bytes of what is there. Raises OSError."""
+        self.final = final
+        self.path = partial_path(final)
+        self.file: BinaryIO = self.path.open("r+b" if self.path.exists() else "w+b")
+        self.file.truncate(size)
+        self.file.seek(size)
+
+    def size(self) -> int:
+        """How much is in the file, all of it for others to see."""
+        self.file.flush()
+        return self.file.tell()
+
+    def first(self, count: int) -> list[bytes]:
+        """The first lines."""
+        self.file.flush()
+        with self.path.open("rb") as file:
+            return [line for line, _ in zip(file, range(count), strict=False)]
+
+    def finish(self) -> None:
+        self.file.close()
+        self.path.replace(self.final)
+
+    def discard(self) -> None:
+        with suppress(OSError):  # what could not be written is not wanted
+            self.file.close()
+        self.path.unlink(missing_ok=True)
 
 
 class Output:
-    """The files of one run. `done` pieces of the input are in them, which add up to `tally`."""
+    """The files of one run: rows, rejects, and disagreements where they are looked for.
 
-    def __init__(self, out: Path, key: str, restart: bool = False) -> None:
-        """Raises OutputFault where the files of another run are in the way, and OSError."""
-        for path in (out, rejects_path(out)):
-            refuse_to_replace(path)
+    `done` pieces of the input are in them, which add up to `tally`.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        key: Key,
+        *,
+        agree: bool = False,
+        disagreements: Path | None = None,
+        restart: bool = False,
+    ) -> None:
+        """Raises OutputFault where the files of another run are in the way, and OSError.
+
+        With `agree`, disagreements are kept; at the end they are in `disagreements`, if named.
+        """
         self.out = out
         self.key = key
-        self.rows_path = out.with_name(out.name + ".partial")
-        self.rejects_path = rejects_path(out).with_name(rejects_path(out).name + ".partial")
         self.state_path = out.with_name(out.name + ".partial.json")
         self.done = 0
         self.tally = Tally()
-        self._saved = 0.0
-        sizes = (0, 0)
+        self._keep_disagreements = disagreements is not None
+        beside = disagreements or out.with_name(f"{out.stem}.disagreements.jsonl")
+        finals = [out, rejects_path(out), *([beside] if agree else [])]
+        sizes = [0] * len(finals)
         if self.state_path.exists() and not restart:
-            sizes = self._resume()
-        self._rows = _open_at(self.rows_path, sizes[0])
-        self._rejects = _open_at(self.rejects_path, sizes[1])
+            sizes = self._resume(finals)
+        self._parts = [Partial(path, size) for path, size in zip(finals, sizes, strict=True)]
+        self._rows, self._rejects = self._parts[:2]
+        self._disagreements = self._parts[2] if agree else None
+        self._saved = 0.0
+        self._open = self._whole = True
         self._save()
 
-    def _resume(self) -> tuple[int, int]:
-        """Take up what the state file says; how much of rows and rejects is good."""
+    def _resume(self, finals: Sequence[Path]) -> list[int]:
+        """Take up what the state file says; how much of each file is good."""
+        left = f"`{partial_path(self.out)}`"
+        help = "finish that run with its own command, or begin anew with --restart"
         try:
             state = json.loads(self.state_path.read_text(encoding="utf-8"))
-            sizes = (int(state["rows"]), int(state["rejects"]))
+            other = [name for name in self.key if state["key"][name] != self.key[name]]
+            if other:
+                message = f"{left} is of a run with other {' and other '.join(other)}"
+                raise OutputFault(message, help)
+            sizes = [int(size) for size in state["sizes"]]
             self.tally = Tally.from_json(state["tally"])
             self.done = int(state["done"])
-            same = state["key"] == self.key
-            good = all(
-                path.stat().st_size >= size
-                for path, size in zip((self.rows_path, self.rejects_path), sizes, strict=True)
-            )
+            parts = zip(finals, sizes, strict=True)
+            good = all(partial_path(path).stat().st_size >= size for path, size in parts)
         except (ValueError, KeyError, TypeError, OSError):
-            same = good = False
-        if not (same and good):
-            message = f"`{self.rows_path}` is left over from another run"
-            help = "finish that run with its own command, or begin anew with --restart"
-            raise OutputFault(message, help)
+            good = False
+        if not good:
+            message = f"{left} was left by an interrupted run, and cannot be gone on with"
+            raise OutputFault(message, "begin anew with --restart")
         return sizes
 
-    def write(self, rows: bytes, rejects: Sequence[Reject], tally: Tally) -> None:
-        """Write what came of the next piece."""
-        self._rows.write(rows)
-        self._rejects.writelines(reject_line(reject) for reject in rejects)
+    def write(
+        self,
+        rows: bytes,
+        rejects: Iterable[Reject],
+        disagreements: Iterable[bytes],
+        tally: Tally,
+    ) -> None:
+        """Write what came of the next piece. `disagreements` are lines."""
+        self._whole = False
+        self._rows.file.write(rows)
+        self._rejects.file.writelines(reject_line(reject) for reject in rejects)
+        if self._disagreements is not None:
+            self._disagreements.file.writelines(disagreements)
         self.tally.add(tally)
         self.done += 1
+        self._whole = True
         if time.monotonic() - self._saved > SAVE_EVERY:
             self._save()
 
     def _save(self) -> None:
-        self._rows.flush()
-        self._rejects.flush()
         state = {
             "key": self.key,
             "done": self.done,
-            "rows": self._rows.tell(),
-            "rejects": self._rejects.tell(),
+            "sizes": [part.size() for part in self._parts],
             "tally": self.tally.to_json(),
         }
         fresh = self.state_path.with_name(self.state_path.name + ".new")
@@ -103,36 +168,74 @@ class Output:
         self._saved = time.monotonic()
 
     def pause(self) -> None:
-        """Leave the files so that the same run can go on with them."""
-        self._save()
-        self._rows.close()
-        self._rejects.close()
+        """Leave the files so that the same run can go on with them. Raises OSError.
+
+        What stopped in the middle of a piece is taken up where it was last known to be good.
+        """
+        if not self._open:
+            return
+        self._open = False
+        try:
+            if self._whole:
+                self._save()
+        finally:
+            for part in self._parts:
+                part.file.close()
 
     def discard(self) -> None:
         """Take the files away: there is nothing to keep."""
-        self._rows.close()
-        self._rejects.close()
-        for path in (self.rows_path, self.rejects_path, self.state_path):
-            path.unlink(missing_ok=True)
+        self._open = False
+        for part in self._parts:
+            part.discard()
+        self.state_path.unlink(missing_ok=True)
 
     def finish(self) -> None:
         """Give the files their names. Without a reject there is no file of rejects."""
-        self._rows.close()
-        some = self._rejects.tell() > 0
-        self._rejects.close()
-        if some:
-            self.rejects_path.replace(rejects_path(self.out))
+        self._open = False
+        if self._rejects.size():
+            self._rejects.finish()
         else:
-            self.rejects_path.unlink()
-            rejects_path(self.out).unlink(missing_ok=True)
-        self.rows_path.replace(self.out)
+            self._rejects.discard()
+            self._rejects.final.unlink(missing_ok=True)
+        if self._disagreements is not None:
+            if self._keep_disagreements:
+                self._disagreements.finish()
+            else:
+                self._disagreements.discard()
+        self._rows.finish()
         self.state_path.unlink()
 
+    def first_rows(self) -> BinaryIO:
+        """The rows that an interrupted run left, to read."""
+        return self._rows.path.open("rb")
 
-def refuse_to_replace(path: Path) -> None:
-    """Raises OutputFault where something else than a file is: a folder, or a device."""
-    if path.exists() and not path.is_file():
-        raise OutputFault(f"`{path}` is there and is no file", "name another file with -o")
+    def first_disagreements(self, count: int) -> list[bytes]:
+        return self._disagreements.first(count) if self._disagreements is not None else []
+
+
+def refuse_to_lose(inputs: Sequence[Path], out: Path | None, disagreements: Path | None) -> None:
+    """Raises OutputFault where a file to write is one that is read, or could not be written.
+
+    Raises OSError where that cannot be known.
+    """
+    for path in inputs:
+        if not path.is_file():
+            help = "write the dialogues to a file, and name that"
+            raise OutputFault(f"`{path}` is a pipe or a device", help)
+    others = () if out is None else (out.absolute(), rejects_path(out).absolute())
+    if disagreements is not None and disagreements.absolute() in others:
+        raise OutputFault("-o and --disagreements would write the same file", "name another")
+    for written in (out, disagreements):
+        if written is None:
+            continue
+        if not written.parent.is_dir():
+            help = f"make it, and write `{written.name}` there"
+            raise OutputFault(f"there is no folder `{written.parent}`", help)
+        for path in (written, rejects_path(written)):
+            if path.exists() and not path.is_file():
+                raise OutputFault(f"`{path}` is there and is no file", "name another file")
+            if path.exists() and any(path.samefile(one) for one in inputs):
+                raise OutputFault(f"`{path}` is a file of dialogues", "name another file to write")
 
 
 def rejects_path(out: Path) -> Path:
@@ -140,15 +243,12 @@ def rejects_path(out: Path) -> Path:
     return out.with_name(f"{out.stem}.rejects.jsonl")
 
 
+def partial_path(path: Path) -> Path:
+    """Where a file is written until it is whole."""
+    return path.with_name(path.name + ".partial")
+
+
 def reject_line(reject: Reject) -> bytes:
     """A reject as a line of JSON: file, line, path, reason, help."""
     record = {name: getattr(reject, name) for name in ("file", "line", "path", "reason", "help")}
     return json.dumps(record, ensure_ascii=False).encode() + b"\n"
-
-
-def _open_at(path: Path, size: int) -> BinaryIO:
-    """A file to append to, cut off after its first `size` bytes."""
-    file = path.open("r+b" if path.exists() else "w+b")
-    file.truncate(size)
-    file.seek(size)
-    return file

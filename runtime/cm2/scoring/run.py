@@ -4,21 +4,44 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
+from pathlib import Path
 
-from cm2.scoring.units import Unit
+from cm2.bundle import Bundle
+from cm2.score import Decides
+from cm2.scoring.units import Unit, pieces
 from cm2.scoring.worker import Options, Result, Worker, start, work
 
 AHEAD = 2
 """Pieces a process that may wait for it: enough to keep it busy, few enough to bound memory."""
 
 
-def score_units(units: Iterable[Unit], worker: Worker) -> Iterator[tuple[Unit, Result]]:
-    """Each piece with its result, scored in this process."""
-    for unit in units:
-        yield unit, worker.score(unit)
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is scored with what, by how many processes: one, where there is a judge."""
+
+    inputs: Sequence[Path]
+    form: str
+    bundle: Bundle
+    options: Options
+    judge: Decides | None = None
+    jobs: int = 1
+
+    def results(self, done: int = 0) -> Iterator[tuple[int, Result]]:
+        """(bytes of the input, result) of each piece after the first `done`.
+
+        Raises OSError, and BrokenProcessPool where a process died.
+        """
+        alone = self.jobs == 1
+        units = islice(pieces(self.inputs, self.form, with_data=alone), done, None)
+        if alone:
+            worker = Worker(self.bundle, self.options, self.judge)
+            return ((unit.size, worker.score(unit)) for unit in units)
+        return score_in_processes(units, str(self.bundle.path), self.options, self.jobs)
 
 
 def score_in_processes(

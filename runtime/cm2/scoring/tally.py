@@ -16,8 +16,9 @@ class Tally:
     """`items` counts verdicts by `task.turn.item`, in the order of VERDICTS; `unjudged` are those
     that were left out for want of a judge.
 
-    With official results, `agreement` has the table of each group: `reward` and each baseline's
-    name, by file; `items` of each item, and `tasks` of each task.
+    With official results, `by_file` has for each file the tables of the reward and of the
+    baselines, `by_task` that of the reward, and `by_item` those of single items. `unknown` are the
+    items that have an official verdict and are not in the spec.
     """
 
     dialogues: int = 0
@@ -29,6 +30,7 @@ class Tally:
     by_file: dict[str, dict[str, Cells]] = field(default_factory=dict)
     by_task: dict[str, Cells] = field(default_factory=dict)
     by_item: dict[str, Cells] = field(default_factory=dict)
+    unknown: dict[str, None] = field(default_factory=dict)
 
     def count(self, reward: float | None) -> None:
         self.dialogues += 1
@@ -43,6 +45,7 @@ class Tally:
         self.rewarded += other.rewarded
         self.reward_sum += other.reward_sum
         self.unjudged |= other.unjudged
+        self.unknown |= other.unknown
         for name, counts in other.items.items():
             _add(self.items, name, counts)
         for file, groups in other.by_file.items():
@@ -54,13 +57,16 @@ class Tally:
             _add(self.by_item, name, cells)
 
     def to_json(self) -> dict[str, Any]:
+        """Everything as JSON, from which `from_json` makes an equal tally."""
         return {name: getattr(self, name) for name in self.__slots__} | {
-            "unjudged": list(self.unjudged)
+            "unjudged": list(self.unjudged),
+            "unknown": list(self.unknown),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Tally:
-        return cls(**{**value, "unjudged": dict.fromkeys(value["unjudged"])})
+        names = {name: dict.fromkeys(value[name]) for name in ("unjudged", "unknown")}
+        return cls(**{**value, **names})
 
 
 def cell(ours: bool, official: bool) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from io import RawIOBase
 from itertools import islice
 from pathlib import Path
@@ -15,13 +16,16 @@ from typing import BinaryIO, cast
 
 from cm2.formats.record import Record, Reject
 from cm2.formats.streaming import LONGEST
-from cm2.importers.source import BROKEN, not_gzip
+from cm2.importers.source import BROKEN, SourceFault, not_gzip
 
 BLOCK = 1 << 22
 """Bytes of chat lines that are scored together."""
 
 BATCH = 64
 """Dialogues of other formats that are scored together."""
+
+CHAT = ("cm2", "openai")
+"""The formats whose files have a dialogue a line."""
 
 BOM = b"\xef\xbb\xbf"
 
@@ -59,6 +63,32 @@ class Batch:
 
 
 Unit = Lines | Batch
+
+
+def pieces(inputs: Iterable[Path], form: str, with_data: bool = True) -> Iterator[Unit]:
+    """All files of a format, in pieces. A file that cannot be read as a whole is a Reject.
+
+    Raises OSError.
+    """
+    for path in inputs:
+        if form in CHAT and not _is_list(path):
+            yield from blocks(path, with_data)
+            continue
+        module = import_module(f"cm2.formats.{'openai' if form in CHAT else form}")
+        try:
+            yield from batches(path, module.read(path))
+        except SourceFault as fault:
+            where = Reject(fault.file, fault.line, fault.path, fault.message, fault.help)
+            yield Batch(str(path), [where])
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a chat file is one JSON list, not a dialogue a line."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return bool(file.read(64).removeprefix(BOM).lstrip().startswith(b"["))
+    except BROKEN:
+        return False
 
 
 def blocks(path: Path, with_data: bool = True) -> Iterator[Unit]:
@@ -114,31 +144,43 @@ def _next_line(stream: RawIOBase, offset: int) -> int:
 
 
 def _packed(path: Path) -> Iterator[Unit]:
-    file, number, rest = str(path), 1, b""
-    with cast(BinaryIO, gzip.open(path)) as stream:
-        while True:
-            try:
+    reader = _Packed(path)
+    try:
+        yield from reader.units()
+    except BROKEN as error:
+        reason, help = not_gzip(error), "fetch the file again"
+        yield Batch(str(path), [Reject(str(path), reader.number, "", reason, help)])
+
+
+class _Packed:
+    """A packed chat file while it is read; `number` is that of the line that comes next."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.number = 1
+
+    def units(self) -> Iterator[Unit]:
+        """Its pieces. Raises BROKEN."""
+        file, rest = str(self.path), b""
+        with cast(BinaryIO, gzip.open(self.path)) as stream:
+            while True:
                 read = stream.read(BLOCK)
-            except BROKEN as error:
-                help = "fetch the file again"
-                yield Batch(file, [Reject(file, number, "", not_gzip(error), help)])
-                return
-            data = rest + read
-            cut = data.rfind(b"\n") + 1 if read else len(data)
-            if read and not cut and len(data) > LONGEST:
-                yield _too_long(file, number)
-                number += 1
-                while read and b"\n" not in read:
-                    read = stream.read(BLOCK)
-                rest = read.partition(b"\n")[2]
-                continue
-            whole, rest = data[:cut], data[cut:]
-            if whole:
-                text = whole.removeprefix(BOM) if number == 1 else whole
-                yield Lines(file, number, text, len(text))
-                number += whole.count(b"\n")
-            if not read:
-                return
+                data = rest + read
+                cut = data.rfind(b"\n") + 1 if read else len(data)
+                if read and not cut and len(data) > LONGEST:
+                    yield _too_long(file, self.number)
+                    self.number += 1
+                    while read and b"\n" not in read:
+                        read = stream.read(BLOCK)
+                    rest = read.partition(b"\n")[2]
+                    continue
+                whole, rest = data[:cut], data[cut:]
+                if whole:
+                    text = whole.removeprefix(BOM) if self.number == 1 else whole
+                    yield Lines(file, self.number, text, len(text))
+                    self.number += whole.count(b"\n")
+                if not read:
+                    return
 
 
 def _too_long(file: str, number: int) -> Batch:

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from cm2.bundle import Bundle, load
-from cm2.decide import Settled
 from cm2.fastchat import read_facts
-from cm2.formats.criteria import baselines
-from cm2.formats.record import Official, Record, Reject
+from cm2.formats.record import Record, Reject
 from cm2.plan import Plan, plan_of
 from cm2.score import Decides, Scored, ScoreError, find_instance, score_all, score_facts
-from cm2.scoring.tally import VERDICTS, Tally, cell
+from cm2.scoring.compare import SUCCESS, Comparison, OfficialFault, official_of
+from cm2.scoring.tally import VERDICTS, Tally
 from cm2.scoring.units import Lines, Unit
+from cm2.scoring.verdicts import evidence_of, verdict_of
 from cm2.trajectory import Trajectory
-from cm2.verdict import Decision
 from cm2dsl.chat import ChatError, from_chat
 from cm2dsl.jsonl import JsonError, parse
 from cm2dsl.scope import Facts, facts_of
-
-SUCCESS = 1 - 1e-9
-"""The official reward from which on a dialogue counts as a success."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,12 @@ class Options:
 
 @dataclass(slots=True)
 class Result:
-    """What came of a piece. `disagreements` are records with their evidence."""
+    """What came of a piece. `disagreements` are lines of JSON, with the evidence."""
 
     rows: bytes = b""
     rejects: list[Reject] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
-    disagreements: list[dict[str, Any]] = field(default_factory=list)
+    disagreements: list[bytes] = field(default_factory=list)
 
 
 class Worker:
@@ -62,7 +62,8 @@ class Worker:
         self.judge = judge
         self._tally = Tally()
         self._of_task: dict[str, dict[str, list[int]]] = {}
-        self.effects = {tool.name: tool.effect for tool in bundle.spec.tools}
+        effects = {tool.name: tool.effect for tool in bundle.spec.tools}
+        self.compare = Comparison(options.threshold, effects)
 
     def score(self, unit: Unit) -> Result:
         """The result of one piece."""
@@ -132,12 +133,13 @@ class Worker:
     def _read_line(self, file: str, number: int, line: bytes) -> Record | Reject:
         try:
             trajectory = from_chat(parse(line), file=file, line=number)
-            official = _official(trajectory, file, number)
         except JsonError as error:
             return Reject(file, number, "", error.message, error.help)
         except ChatError as error:
             return Reject(file, number, "", error.message, error.help)
-        return Record(trajectory, official, number)
+        if not trajectory.id:
+            trajectory = replace(trajectory, id=str(number))
+        return Record(trajectory, line=number)
 
     def _score_records(
         self, file: str, records: Sequence[Record | Reject], rows: list[bytes], result: Result
@@ -147,28 +149,40 @@ class Worker:
             if isinstance(record, Reject):
                 result.rejects.append(record)
                 continue
-            trajectory = record.trajectory
-            task = trajectory.task or self.options.task
-            try:
-                find_instance(self.bundle, task)
-            except ScoreError as error:
-                where = "" if record.line is not None else f"dialogue `{trajectory.id}`: "
-                message = where + error.message
-                result.rejects.append(Reject(file, record.line, "task", message, error.help))
-                continue
-            kept.append((replace(trajectory, task=task), record))
+            ready = self._ready(file, record)
+            if isinstance(ready, Reject):
+                result.rejects.append(ready)
+            else:
+                kept.append(ready)
         scored = score_all(self.bundle, [trajectory for trajectory, _ in kept], self.judge)
         for one, (trajectory, record) in zip(scored, kept, strict=True):
             rows.append(self._row(one, trajectory.id, result.tally))
             if self.options.agree and record.official is not None and one.reward is not None:
-                self._compare(file, one, trajectory, record.official, result)
+                found = self.compare(file, one, trajectory, record.official, result.tally)
+                if found is not None:
+                    result.disagreements.append(found)
+
+    def _ready(self, file: str, record: Record) -> tuple[Trajectory, Record] | Reject:
+        """The dialogue with its task, and with the official result where one is asked for."""
+        trajectory = record.trajectory
+        task = trajectory.task or self.options.task
+        where = "" if record.line is not None else f"dialogue `{trajectory.id}`: "
+        try:
+            find_instance(self.bundle, task)
+            if self.options.agree and record.official is None:
+                record = replace(record, official=official_of(trajectory))
+        except ScoreError as error:
+            return Reject(file, record.line, "task", where + error.message, error.help)
+        except OfficialFault as fault:
+            return Reject(file, record.line, fault.path, where + fault.message, fault.help)
+        return replace(trajectory, task=task), record
 
     # --- what is written ------------------------------------------------------------------------
 
     def _row(self, scored: Scored, identity: str, tally: Tally) -> bytes:
         """One line of JSON: reward, turn rewards, and the verdict on every item; counted too."""
         plan = scored.plan
-        verdicts = {name: _verdict(outcome) for name, outcome in scored.outcomes.items()}
+        verdicts = {name: verdict_of(outcome) for name, outcome in scored.outcomes.items()}
         tally.count(scored.reward)
         counts = self._counts(plan, tally)
         for name, verdict in verdicts.items():
@@ -198,86 +212,9 @@ class Worker:
             }
         return self._of_task[task]
 
-    def _compare(
-        self, file: str, scored: Scored, trajectory: Trajectory, official: Official, result: Result
-    ) -> None:
-        assert scored.reward is not None
-        tally = result.tally
-        ours, theirs = scored.reward >= self.options.threshold, official.reward >= SUCCESS
-        groups = tally.by_file.setdefault(file, {})
-        _mark(groups, "reward", ours, theirs)
-        if official.criteria is not None:
-            others = baselines(trajectory, official.criteria, self.effects)
-            for name, said in others.items():
-                _mark(groups, name, said, theirs)
-        _mark(tally.by_task, scored.plan.instance.task.name, ours, theirs)
-        wrong: list[str] = []
-        for name, said in official.items.items():
-            outcome = scored.outcomes.get(f"dialogue.{name}")
-            if outcome is None:
-                continue
-            passed = _verdict(outcome) == "pass"
-            _mark(tally.by_item, f"{scored.plan.instance.task.name}.{name}", passed, said)
-            if passed != said:
-                wrong.append(f"dialogue.{name}")
-        if ours != theirs or wrong:
-            result.disagreements.append(
-                {
-                    "file": file,
-                    "id": trajectory.id,
-                    "task": scored.plan.instance.id,
-                    "reward": scored.reward,
-                    "official": official.reward,
-                    "items": {n: _verdict(outcome) for n, outcome in scored.outcomes.items()},
-                    "other items": wrong,
-                    "evidence": evidence_of(scored),
-                }
-            )
-
-
-def evidence_of(scored: Scored) -> dict[str, list[dict[str, str]]]:
-    """For each item that has any: the segments that decided it, with a judge's quotes."""
-    found: dict[str, list[dict[str, str]]] = {}
-    for name, outcome in scored.outcomes.items():
-        if isinstance(outcome, Settled):
-            pieces = [{"segment": segment} for segment in outcome.segments]
-        else:
-            pieces = [
-                {"segment": one.segment, **({} if one.quote is None else {"quote": one.quote})}
-                for one in outcome.evidence
-            ]
-        if pieces:
-            found[name] = pieces
-    return found
-
 
 _encode = msgspec.json.Encoder().encode
 _PLACE = {verdict: number for number, verdict in enumerate(VERDICTS)}
-
-
-def _verdict(outcome: Settled | Decision) -> str:
-    if type(outcome) is Settled:
-        return "pass" if outcome.holds else "fail"
-    assert isinstance(outcome, Decision)
-    return outcome.verdict.value
-
-
-def _mark(table: dict[str, list[int]], name: str, ours: bool, official: bool) -> None:
-    table.setdefault(name, [0, 0, 0, 0])[cell(ours, official)] += 1
-
-
-def _official(trajectory: Trajectory, file: str, line: int) -> Official | None:
-    """The official result that a chat line may carry: `"official": {"reward": 1, "items": {…}}`."""
-    said = trajectory.extra.get("official")
-    if said is None:
-        return None
-    items: Mapping[str, Any] = said.get("items", {}) if isinstance(said, dict) else {}
-    reward: Any = said.get("reward") if isinstance(said, dict) else None
-    is_number = isinstance(reward, int | float) and not isinstance(reward, bool)
-    if not is_number or not all(isinstance(value, bool) for value in items.values()):
-        message = "`official` is not {reward: number, items: {name: true or false}}"
-        raise ChatError(file, line, None, message, "correct it, or leave it out")
-    return Official(reward, dict(items))
 
 
 # --- in a process of its own ------------------------------------------------------------------
@@ -288,12 +225,20 @@ _WORKER: list[Worker] = []
 def start(bundle: str, options: Options) -> None:
     """Make this process ready to score with the bundle in a folder.
 
-    An interrupt is for the process that hands out the pieces.
+    An interrupt is for the process that hands out the pieces. When that dies, this one ends, too.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _WORKER[:] = [Worker(load(Path(bundle)), options)]
 
 
 def work(unit: Unit) -> Result:
     """Score a piece with what `start` made ready."""
     return _WORKER[0].score(unit)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -223,6 +223,23 @@ def test_verdicts_on_another_edition_of_the_task_are_none_on_this(tmp_path: Path
     assert official.items == {}
 
 
+@pytest.mark.parametrize(
+    ("actions", "of_task"),
+    [
+        ([(ACTION, True)], True),
+        ([], True),
+        ([({**ACTION, "arguments": {"plant": "ivy"}}, True)], False),
+        ([(ACTION, True), (ACTION, True)], False),
+    ],
+)
+def test_a_dialogue_that_was_judged_by_other_actions_is_of_another_task(
+    tmp_path: Path, actions: list[tuple[Json, bool]], of_task: bool
+) -> None:
+    official = record(tmp_path, *HELLO, reward_info=checks(*actions)).official
+    assert official is not None
+    assert official.of_task is of_task
+
+
 @pytest.mark.parametrize("info", [None, {}, {"reward": None}])
 def test_a_dialogue_without_a_reward_has_no_official_result(tmp_path: Path, info: object) -> None:
     assert record(tmp_path, *HELLO, reward_info=info).official is None

@@ -460,6 +460,18 @@ def test_a_run_brings_its_tasks_and_its_good_dialogues(tmp_path: Path) -> None:
     assert any("A dialogue was left out" in line and "`gone`" in line for line in spec.unsaid)
 
 
+def test_a_dialogue_that_was_judged_by_another_task_is_no_recording(tmp_path: Path) -> None:
+    folder = written(tmp_path)
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    other = {"action": action("cancel_job", job="J9"), "action_match": True}
+    path = folder / "run.json"
+    dialogue = simulation("a", *messages, action_checks=[other])
+    path.write_text(json.dumps(run_of([task("a", actions=[BOOK])], dialogue)))
+    spec, _ = imported(path)
+    assert spec.tasks[0].recordings == ()
+    assert any("judged by other reference actions" in line and "`a`" in line for line in spec.unsaid)
+
+
 def test_a_tool_that_is_in_no_tools_file_is_made_from_its_calls(tmp_path: Path) -> None:
     spec, bundle = made(tmp_path, task(actions=[BOOK, action("polish", job="J1", twice=True)]))
     assert "`polish` is in no tools file; its schema is made from its calls" in spec.unsaid
