@@ -39,16 +39,15 @@ def interval(cells: Sequence[int]) -> tuple[float, float]:
 
     As many cases as there are, drawn so, fill the four cells as a multinomial draw does: the cost
     is that of RESAMPLES tables, however many cases there are. (NaN, NaN) where kappa itself is not
-    defined, or there is but one case to draw. Needs scipy: raises ModuleNotFoundError.
+    defined, or there is but one case to draw. Needs numpy: raises ModuleNotFoundError.
     """
     import numpy as np
-    from scipy.stats import multinomial
 
     total = sum(cells)
     if math.isnan(kappa(cells)) or total < 2:
         return math.nan, math.nan
     shares = np.array(cells) / total
-    drawn = multinomial.rvs(total, shares, RESAMPLES, random_state=np.random.default_rng(SEED))
+    drawn = np.random.default_rng(SEED).multinomial(total, shares, RESAMPLES)
     values = [value for table in drawn.tolist() if not math.isnan(value := kappa(table))]
     edge = (1 - CONFIDENCE) / 2  # a resample of one kind of case alone says nothing
     low, high = np.quantile(values, [edge, 1 - edge])

@@ -9,8 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -67,7 +65,6 @@ class Reader:
 
 
 def test_every_step_of_the_guide_does_what_it_says(tmp_path: Path) -> None:
-    pytest.importorskip("scipy")
     shutil.copytree(ROOT / "examples" / "library_desk", tmp_path / "examples" / "library_desk")
     reader = Reader(tmp_path)
     blocks = BLOCK.findall(GUIDE)

@@ -120,8 +120,8 @@ def command(
         _fail("a judge's model is in one process", "leave --jobs out, or the judge")
     if disagreements is not None and not agree:
         _fail("--disagreements lists what --agree finds", "add --agree")
-    if agree and find_spec("scipy") is None:
-        _fail("--agree needs scipy", "pip install 'cm2dsl[agree]'")
+    if agree and find_spec("numpy") is None:
+        _fail("--agree needs numpy", "pip install 'cm2dsl[agree]'")
     try:
         refuse_to_lose(dialogues, out, disagreements)
     except OutputFault as fault:

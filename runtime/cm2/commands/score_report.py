@@ -137,7 +137,11 @@ def agreement_text(tally: Tally) -> str:
     compared = sum(map(sum, tally.by_task.values()))
     if compared < tally.dialogues:
         without = f"{tally.dialogues - compared} of {tally.dialogues} dialogues"
-        parts.append(f"not compared: {without}, which have no official result, or no reward")
+        why = "which have no official result of their task, or no reward"
+        parts.append(f"not compared: {without}, {why}")
+    if tally.elsewhere:
+        names = _names(tally.elsewhere)
+        parts.append(f"judged by other reference actions than those of their task: {names}")
     if tally.by_item:
         parts.append(_by_kind(tally.by_item))
     if tally.unknown:

@@ -63,18 +63,18 @@ class Comparison:
     def __call__(
         self, file: str, scored: Scored, trajectory: Trajectory, official: Official, tally: Tally
     ) -> bytes | None:
-        """Count it; a line of JSON where there is disagreement, on the reward or on an item."""
-        assert scored.reward is not None
-        ours, theirs = scored.reward >= self.threshold, official.reward >= SUCCESS
-        groups = tally.by_file.setdefault(file, {})
-        _mark(groups, "reward", ours, theirs)
-        if official.criteria is not None:
-            others = baselines(trajectory, official.criteria, self.effects)
-            for name, said in others.items():
-                _mark(groups, name, said, theirs)
-        _mark(tally.by_task, scored.plan.instance.task.name, ours, theirs)
-        wrong = _items(scored, official.items, tally)
-        if ours == theirs and not wrong:
+        """Count it; a line of JSON where there is disagreement, on the reward or on an item.
+
+        A reward that is of another task than the dialogue's is not compared; verdicts on criteria
+        that the two tasks share are.
+        """
+        wrong = _items(scored, official, tally)
+        if official.of_task:
+            agrees = self._reward(file, scored, trajectory, official, tally)
+        else:
+            agrees = True
+            tally.elsewhere[scored.plan.instance.id] = None
+        if agrees and not wrong:
             return None
         record = {
             "file": file,
@@ -88,20 +88,36 @@ class Comparison:
         }
         return msgspec.json.encode(record) + b"\n"
 
+    def _reward(
+        self, file: str, scored: Scored, trajectory: Trajectory, official: Official, tally: Tally
+    ) -> bool:
+        """Count the reward and the baselines; whether the reward agrees."""
+        assert scored.reward is not None
+        ours, theirs = scored.reward >= self.threshold, official.reward >= SUCCESS
+        groups = tally.by_file.setdefault(file, {})
+        _mark(groups, "reward", ours, theirs)
+        if official.criteria is not None:
+            others = baselines(trajectory, official.criteria, self.effects)
+            for name, said in others.items():
+                _mark(groups, name, said, theirs)
+        _mark(tally.by_task, scored.plan.instance.task.name, ours, theirs)
+        return ours == theirs
 
-def _items(scored: Scored, official: Mapping[str, bool], tally: Tally) -> list[str]:
+
+def _items(scored: Scored, official: Official, tally: Tally) -> list[str]:
     """The full names of the items on which there is disagreement.
 
     An item is named as the spec does (`turn.item`), or, where it is of task scope, by its own name.
-    A name that no item has is kept for the report.
+    A name that no item has is kept for the report, unless it is one that a benchmark gives, which
+    only an import with its diagnostic items has.
     """
     wrong: list[str] = []
     task = scored.plan.instance.task.name
-    for name, said in official.items():
+    for name, said in official.items.items():
         full = name if name in scored.outcomes else f"{DIALOGUE}.{name}"
         outcome: Outcome | None = scored.outcomes.get(full)
         if outcome is None:
-            if not {name, full} & set(scored.plan.unjudged):
+            if official.criteria is None and not {name, full} & set(scored.plan.unjudged):
                 tally.unknown[f"{task}.{name}"] = None
             continue
         passed = verdict_of(outcome) == "pass"

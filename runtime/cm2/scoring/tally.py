@@ -18,7 +18,8 @@ class Tally:
 
     With official results, `by_file` has for each file the tables of the reward and of the
     baselines, `by_task` that of the reward, and `by_item` those of single items. `unknown` are the
-    items that have an official verdict and are not in the spec.
+    items that have an official verdict and are not in the spec, `elsewhere` the tasks with a
+    dialogue whose official result is of another task.
     """
 
     dialogues: int = 0
@@ -31,6 +32,7 @@ class Tally:
     by_task: dict[str, Cells] = field(default_factory=dict)
     by_item: dict[str, Cells] = field(default_factory=dict)
     unknown: dict[str, None] = field(default_factory=dict)
+    elsewhere: dict[str, None] = field(default_factory=dict)
 
     def count(self, reward: float | None) -> None:
         self.dialogues += 1
@@ -46,6 +48,7 @@ class Tally:
         self.reward_sum += other.reward_sum
         self.unjudged |= other.unjudged
         self.unknown |= other.unknown
+        self.elsewhere |= other.elsewhere
         for name, counts in other.items.items():
             _add(self.items, name, counts)
         for file, groups in other.by_file.items():
@@ -58,15 +61,16 @@ class Tally:
 
     def to_json(self) -> dict[str, Any]:
         """Everything as JSON, from which `from_json` makes an equal tally."""
-        return {name: getattr(self, name) for name in self.__slots__} | {
-            "unjudged": list(self.unjudged),
-            "unknown": list(self.unknown),
-        }
+        found = {name: getattr(self, name) for name in self.__slots__}
+        return found | {name: list(found[name]) for name in _NAMES}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Tally:
-        names = {name: dict.fromkeys(value[name]) for name in ("unjudged", "unknown")}
+        names = {name: dict.fromkeys(value[name]) for name in _NAMES}
         return cls(**{**value, **names})
+
+
+_NAMES = ("unjudged", "unknown", "elsewhere")
 
 
 def cell(ours: bool, official: bool) -> int:

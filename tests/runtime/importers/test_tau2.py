@@ -469,7 +469,9 @@ def test_a_dialogue_that_was_judged_by_another_task_is_no_recording(tmp_path: Pa
     path.write_text(json.dumps(run_of([task("a", actions=[BOOK])], dialogue)))
     spec, _ = imported(path)
     assert spec.tasks[0].recordings == ()
-    assert any("judged by other reference actions" in line and "`a`" in line for line in spec.unsaid)
+    assert any(
+        "judged by other reference actions" in line and "`a`" in line for line in spec.unsaid
+    )
 
 
 def test_a_tool_that_is_in_no_tools_file_is_made_from_its_calls(tmp_path: Path) -> None:

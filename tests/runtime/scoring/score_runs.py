@@ -30,9 +30,9 @@ units.BLOCK, output.SAVE_EVERY = 2048, 0
 """
 """Small pieces, each of them noted: a run of a second has a thousand places to stop at."""
 
-NO_SCIPY = """
+NO_NUMPY = """
 import sys
-sys.modules["scipy"] = None
+sys.modules["numpy"] = None
 """
 
 

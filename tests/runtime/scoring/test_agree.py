@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from score_runs import (
-    NO_SCIPY,
+    NO_NUMPY,
     PIECES,
     dialogue,
     names,
@@ -36,17 +36,17 @@ def spec(tmp_path: Path) -> Path:
     return write_spec(tmp_path)
 
 
-def test_without_scipy_nothing_is_scored_for_agreement(spec: Path, tmp_path: Path) -> None:
+def test_without_numpy_nothing_is_scored_for_agreement(spec: Path, tmp_path: Path) -> None:
     chat = write_dialogues(tmp_path / "chat.jsonl", 3)
-    run = score(spec, chat, "--agree", "-o", tmp_path / "rows.jsonl", before=NO_SCIPY)
+    run = score(spec, chat, "--agree", "-o", tmp_path / "rows.jsonl", before=NO_NUMPY)
     assert run.returncode == 2
     assert run.stderr.splitlines() == [
-        "error: --agree needs scipy",
+        "error: --agree needs numpy",
         "  = help: pip install 'cm2dsl[agree]'",
     ]
     assert run.stdout == ""
     assert names(tmp_path) == ["chat.jsonl", "spec.cm2", "tools.json"]
-    assert score(spec, chat, before=NO_SCIPY).returncode == 0
+    assert score(spec, chat, before=NO_NUMPY).returncode == 0
 
 
 SAYS_NOTHING: list[tuple[Any, str, str]] = [
@@ -97,7 +97,7 @@ def test_what_is_not_compared_is_said(spec: Path, tmp_path: Path) -> None:
     chat = written(tmp_path, dialogue(1), dialogue(2, official=unknown), dialogue(3, official=None))
     said = score_here(spec, chat, "--agree").stdout
     assert "items with an official verdict that the spec has not: 1 (t.kind)\n" in said
-    assert "not compared: 1 of 3 dialogues, which have no official result, or no reward\n" in said
+    assert "not compared: 1 of 3 dialogues, which have no official result of their task, or no reward\n" in said
     assert "t.polite " in said
     assert "t.u.searches " in said
 
