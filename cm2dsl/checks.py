@@ -18,7 +18,7 @@ from typing import Any
 
 Json = Any
 Paths = Mapping[str | int | None, "Paths"]
-"""Paths as a tree: a key, an index or `each` leads on; nothing more is where any value may stand."""
+"""Paths as a tree: a key, an index or `each` leads on; any value may stand where none does."""
 
 each = None
 """In a path: every element of a list."""

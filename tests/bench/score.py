@@ -5,9 +5,9 @@
     CM2_DATA=… python tests/bench/score.py memory         # peak memory, 1,000 to 100,000 dialogues
     CM2_DATA=… python tests/bench/score.py processes      # one process against two
 
-The dialogues are those of the τ²-bench airline runs in CM2_DATA (the `toolorchestra` file left out),
-written as chat lines and repeated; the spec is the one that `cm2 import tau2` makes of the tasks in
-one of these files. Nothing else should run on the machine.
+The dialogues are those of the τ²-bench airline runs in CM2_DATA (`toolorchestra` left out), written
+as chat lines and repeated; the spec is the one that `cm2 import tau2` makes of the tasks in one of
+these files. Nothing else should run on the machine.
 """
 
 from __future__ import annotations

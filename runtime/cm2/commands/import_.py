@@ -13,10 +13,10 @@ from typing import NoReturn
 import click
 
 from cm2 import importers
+from cm2.formats.names import is_name, name_of
+from cm2.formats.source import SourceFault
 from cm2.importers.draft import Spec
 from cm2.importers.options import Options
-from cm2.importers.source import SourceFault
-from cm2.importers.syntax import is_name, name_of
 from cm2.importers.write import WriteFault, write_specs
 from cm2dsl.diagnostic import CompileError, suggest
 

@@ -23,10 +23,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cm2.formats.bfcl_calls import task_name
 from cm2.formats.bfcl_text import read_step
 from cm2.formats.record import Official, Record, Reject
-from cm2.importers.bfcl_calls import task_name
-from cm2.importers.source import Found, SourceFault, read_bytes, read_lines
+from cm2.formats.source import Found, SourceFault, read_bytes, read_lines
 from cm2.trajectory import Call, Step, Trajectory, Turn
 from cm2dsl.chat import arguments
 from cm2dsl.jsonl import JsonError, lines, parse

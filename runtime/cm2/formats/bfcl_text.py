@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cm2.importers.bfcl_calls import CallError, call_nodes, read_call, source_of
+from cm2.formats.bfcl_calls import CallError, call_nodes, read_call, source_of
 from cm2.trajectory import Call, Step
 from cm2dsl.chat import arguments
 from cm2dsl.jsonl import JsonError, parse

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cm2.formats.record import Record, Reject
+from cm2.formats.source import Found
 from cm2.formats.streaming import chat_dialogue, records
-from cm2.importers.source import Found
 
 HELP = "our own chat JSON Lines, where each dialogue names its task"
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cm2.formats.record import Record, Reject
+from cm2.formats.source import Found
 from cm2.formats.streaming import chat_dialogue, records
-from cm2.importers.source import Found
 
 HELP = "chat logs in OpenAI's format, a dialogue a line or in one list"
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from cm2.formats.record import Record, Reject
+from cm2.formats.source import Found
 from cm2.formats.streaming import dialogue, records
-from cm2.importers.source import Found
 from cm2.trajectory import Trajectory
 from cm2dsl.jsonl import JsonError, parse
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from cm2.formats.record import Record, Reject
-from cm2.importers.source import BROKEN, HUGE, Found, SourceFault, not_gzip, read_json
+from cm2.formats.source import BROKEN, HUGE, Found, SourceFault, not_gzip, read_json
 from cm2.trajectory import Trajectory
 from cm2dsl.chat import ChatError, from_chat
 from cm2dsl.jsonl import JsonError, parse

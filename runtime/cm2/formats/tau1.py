@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cm2.formats.criteria import Action, Criteria
+from cm2.formats.names import name_of
 from cm2.formats.record import Official, Record, Reject
+from cm2.formats.source import COMPARED, Found, SourceFault, read_json
 from cm2.formats.streaming import dialogue
-from cm2.importers.source import COMPARED, Found, SourceFault, read_json
-from cm2.importers.syntax import name_of
 
 HELP = "τ-bench result files (the first edition)"
 

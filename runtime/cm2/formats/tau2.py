@@ -13,8 +13,8 @@ from pathlib import Path
 
 from cm2.formats.criteria import Criteria
 from cm2.formats.record import Official, Record, Reject
+from cm2.formats.source import Found, SourceFault, read_json
 from cm2.formats.tau2_tasks import action, criteria, task_id, task_ids, task_names
-from cm2.importers.source import Found, SourceFault, read_json
 from cm2.trajectory import Call, Step, Trajectory, Turn
 
 HELP = "τ²-bench run files"

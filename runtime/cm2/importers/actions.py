@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cm2.formats.criteria import Action, Criteria
+from cm2.formats.names import name_of
 from cm2.importers import syntax
 from cm2.importers.draft import Item, Template, Use
 from cm2dsl.schemas import NoSuchKey, type_at
@@ -84,7 +85,7 @@ class Checklist:
 
     def free(self, text: str, otherwise: str = "item") -> str:
         """A name made from a text, which neither an item has nor what every task may use."""
-        return syntax.name_of(text, {*self.names, *TEMPLATES, NO_OTHER_WRITES}, otherwise)
+        return name_of(text, {*self.names, *TEMPLATES, NO_OTHER_WRITES}, otherwise)
 
     def use(self, template: str) -> None:
         self.names.add(template)
@@ -169,13 +170,13 @@ def repeat_official(goal: Criteria, tools: Toolbox, checklist: Checklist) -> Non
             continue  # no check can ask for what the schema rules out
         who = "user called" if action.by_user else "called"
         check = f"{who} {pattern(action, tools, exact=True)}"
-        name = syntax.name_of(f"action_{index}", checklist.names)
+        name = name_of(f"action_{index}", checklist.names)
         checklist.add(Item(name, check=check, weight=0))
     for index, text in enumerate(goal.communicate):
         if "," in text or not text.strip():
             continue  # commas are taken out of replies alone: such a text is never found, "" always
         check = f'reply contains {syntax.quoted(text)} ignoring ","'
-        name = syntax.name_of(f"communicate_{index}", checklist.names)
+        name = name_of(f"communicate_{index}", checklist.names)
         checklist.add(Item(name, check=check, weight=0))
 
 

@@ -20,14 +20,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import shorten
 
+from cm2.formats.bfcl_calls import task_name
+from cm2.formats.names import name_of
+from cm2.formats.source import Found, SourceFault, read_lines, read_text
 from cm2.importers import bfcl_turns as turns
-from cm2.importers.bfcl_calls import misfits, task_name
 from cm2.importers.bfcl_effects import BACKENDS
 from cm2.importers.bfcl_entries import MORE_FUNCTIONS, Entry, Library, read_entry
+from cm2.importers.bfcl_functions import misfits
 from cm2.importers.draft import Spec, Task, Turn, Use
 from cm2.importers.options import Options
-from cm2.importers.source import Found, SourceFault, read_lines, read_text
-from cm2.importers.syntax import name_of
 from cm2.trajectory import Step, Trajectory
 from cm2.trajectory import Turn as RecordedTurn
 

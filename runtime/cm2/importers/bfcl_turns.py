@@ -9,9 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cm2.formats.names import name_of
 from cm2.importers import syntax
-from cm2.importers.bfcl_calls import Function
 from cm2.importers.bfcl_effects import PHRASES, STEPS, third_person
+from cm2.importers.bfcl_functions import Function
 from cm2.importers.draft import Item, Template, Turn, Use
 from cm2.trajectory import Call, Step
 
@@ -204,11 +205,11 @@ def turn_name(calls: Sequence[Reference], taken: Collection[str]) -> str:
     """
     writes = [call for call in calls if call.function.writes and call.function.name not in STEPS]
     writes = writes or list(calls)
-    return syntax.name_of(_phrase(writes[-1].function.name), taken, "turn")
+    return name_of(_phrase(writes[-1].function.name), taken, "turn")
 
 
 def _phrase(function: str) -> str:
-    return PHRASES.get(function, syntax.name_of(function, otherwise="tool"))
+    return PHRASES.get(function, name_of(function, otherwise="tool"))
 
 
 def _item_names(calls: Sequence[Reference]) -> dict[str, str]:
@@ -221,7 +222,7 @@ def _item_names(calls: Sequence[Reference]) -> dict[str, str]:
         if len(same) > 1:
             suffix = _suffix(call, same)
             name = f"{name}_{suffix}" if suffix else name
-        names[meaning] = syntax.name_of(name, [*names.values(), *OWN])
+        names[meaning] = name_of(name, [*names.values(), *OWN])
     return names
 
 

@@ -17,14 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cm2.chat import to_chat
+from cm2.formats.names import name_of
 from cm2.formats.record import Record, Reject
+from cm2.formats.source import NESTING, Found, SourceFault, read_text, too_deep
 from cm2.importers import chattools
 from cm2.importers.chattools import Schema
 from cm2.importers.chatturns import example, task_name, task_title, turns
 from cm2.importers.draft import Spec, Task
 from cm2.importers.options import Options
-from cm2.importers.source import NESTING, Found, SourceFault, read_text, too_deep
-from cm2.importers.syntax import name_of
 from cm2.trajectory import Call, Trajectory
 
 SHOWN = 20

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cm2.importers.source import Found, read_json
+from cm2.formats.source import Found, read_json
 from cm2.trajectory import Call
 from cm2dsl.schemas import EFFECTS, json_type
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+from cm2.formats.names import name_of
 from cm2.importers import syntax
 from cm2.importers.draft import Item, Turn
-from cm2.importers.syntax import name_of
 from cm2.trajectory import Call
 from cm2.trajectory import Turn as Recorded
 

@@ -8,8 +8,8 @@ from textwrap import shorten
 from typing import Any
 
 from cm2 import annotated
+from cm2.formats.source import Found
 from cm2.importers.draft import Item
-from cm2.importers.source import Found
 from cm2.trajectory import Trajectory
 from cm2dsl.trajectory import Channel, segments
 

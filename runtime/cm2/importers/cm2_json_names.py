@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from cm2.importers.syntax import name_of
+from cm2.formats.names import name_of
 from cm2.importers.tooltalk_apis import third_person
 
 WORDS = 4

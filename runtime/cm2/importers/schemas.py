@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cm2.importers.source import Found, read_json
+from cm2.formats.source import Found, read_json
 from cm2dsl.schemas import EFFECTS, JSON_TYPES, NoSuchKey, json_type, type_at
 
 

@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from cm2.formats import sharegpt
+from cm2.formats.source import Found
 from cm2.importers.chatlog import read_log
 from cm2.importers.chattools import Schema, tool_schema
 from cm2.importers.draft import Spec
 from cm2.importers.options import Options
-from cm2.importers.source import Found
 from cm2.trajectory import Trajectory
 from cm2dsl.jsonl import JsonError, parse
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-NAME = re.compile(r"[^\W\d]\w*\Z")
+from cm2.formats.names import is_name
+
 # An opening brace that, with what follows, has the shape of a reference: `{row.column}`.
 REFERENCE = re.compile(r"\{(?=[^\W\d]\w*(?:\.[^\W\d]\w*|\[\d+\])*\})")
-# What stays of an accent where no letter has it: the dot of a lower-cased `İ`.
-ACCENTS = re.compile("[\u0300-\u036f]")
 # Words that the grammar takes for its own where a tool or an argument may stand.
 RESERVED = frozenset({"not", "any"})
 
@@ -31,29 +29,6 @@ def quoted(text: str) -> str:
 
 def _code(char: str) -> str:
     return f"\\u{ord(char):04x}"
-
-
-def is_name(text: str) -> bool:
-    """Whether the text is a name as it stands, which the reader would not change."""
-    return bool(NAME.match(text)) and unicodedata.normalize("NFKC", text) == text
-
-
-def name_of(text: str, taken: Collection[str] = (), otherwise: str = "item") -> str:
-    """A name made from any text, in lower case with `_` between words, and not in `taken`."""
-    text = unicodedata.normalize("NFKC", text)
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text).lower()
-    text = ACCENTS.sub("", unicodedata.normalize("NFKC", text))
-    name = re.sub(r"\W+", "_", text).strip("_")
-    if not name:
-        name = otherwise
-    if not NAME.match(name):
-        name = f"{otherwise}_{name}"
-    number = 2
-    free = name
-    while free in taken:
-        free = f"{name}_{number}"
-        number += 1
-    return free
 
 
 def value(wanted: Any) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from cm2.formats.criteria import Criteria
+from cm2.formats.names import name_of
 from cm2.formats.record import Reject
+from cm2.formats.source import Found, read_json, read_text
 from cm2.formats.tau1 import criteria
 from cm2.formats.tau1 import read as read_dialogues
-from cm2.importers import syntax
 from cm2.importers.actions import (
     Checklist,
     Toolbox,
@@ -23,7 +24,6 @@ from cm2.importers.draft import Spec, Task
 from cm2.importers.options import Options
 from cm2.importers.questions import title
 from cm2.importers.schemas import derived, loosened, merged, read_tools
-from cm2.importers.source import Found, read_json, read_text
 from cm2.importers.vacuous import ending, note, of_tasks, on_words, report
 from cm2.trajectory import Trajectory
 
@@ -40,7 +40,7 @@ def read(path: Path, options: Options) -> list[Spec]:
     played, rejects = _dialogues(path)
     tasks = _tasks(top)
     goals = {name: goal for name, (_, goal) in tasks.items()}
-    spec = Spec(options.name or syntax.name_of(path.name.split(".")[0], (), "tau"))
+    spec = Spec(options.name or name_of(path.name.split(".")[0], (), "tau"))
     spec.title = "τ-bench"
     spec.system = _system(options, played)
     given = read_tools(options.tools) if options.tools is not None else []
@@ -92,7 +92,7 @@ def _tasks(top: Found) -> dict[str, tuple[str, Criteria]]:
         task = info.get("task") if info is not None else None
         if task is None:
             continue  # a run that broke off before it had a task
-        name = syntax.name_of(f"task {result['task_id'].whole()}")
+        name = name_of(f"task {result['task_id'].whole()}")
         one = (task["instruction"].filled(), criteria(task))
         if found.setdefault(name, one) != one:
             help = "import the runs of different editions of the tasks one by one"

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from cm2.formats.criteria import Action, Criteria
+from cm2.formats.names import name_of
 from cm2.formats.record import Reject
+from cm2.formats.source import Found, SourceFault, read_json, read_text
 from cm2.formats.tau2 import read as read_dialogues
 from cm2.formats.tau2 import read_messages
 from cm2.formats.tau2_tasks import criteria, task_ids, task_names
-from cm2.importers import syntax
 from cm2.importers.actions import (
     Checklist,
     Toolbox,
@@ -26,7 +27,6 @@ from cm2.importers.chatlog import said_of
 from cm2.importers.draft import Spec, Task
 from cm2.importers.options import Options
 from cm2.importers.schemas import derived, loosened, merged, read_tools
-from cm2.importers.source import Found, SourceFault, read_json, read_text
 from cm2.importers.tau2_words import HISTORY, about, instructions, title_of, unused
 from cm2.importers.vacuous import ending, note, of_tasks, on_words, report
 from cm2.trajectory import Trajectory
@@ -96,13 +96,13 @@ def _open(path: Path) -> Source:
     if path.is_dir():
         policy = _beside(path, "policy.md") or _beside(path, "main_policy.md")
         text = read_text(policy) if policy is not None else ""
-        domain = syntax.name_of(path.resolve().name, (), "domain")
+        domain = name_of(path.resolve().name, (), "domain")
         return Source(read_json(path / "tasks.json"), domain, path, text, {}, ())
     whole = read_json(path)
     if isinstance(whole.value, list):
         policy = _beside(path.parent, "policy.md")
         text = read_text(policy) if policy is not None else ""
-        domain = syntax.name_of(path.resolve().parent.name, (), "domain")
+        domain = name_of(path.resolve().parent.name, (), "domain")
         return Source(whole, domain, path.parent, text, {}, ())
     environment = whole["info"]["environment_info"]
     policy_text = environment.get("policy")
@@ -122,7 +122,7 @@ def _open(path: Path) -> Source:
             dialogues.setdefault(task, []).append(record.trajectory)
     return Source(
         whole["tasks"],
-        syntax.name_of(environment["domain_name"].filled(), (), "domain"),
+        name_of(environment["domain_name"].filled(), (), "domain"),
         path.parent,
         policy_text.text() if policy_text is not None else "",
         dialogues,

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from textwrap import fill
 from typing import Any
 
+from cm2.formats.source import Found
 from cm2.importers.questions import title
-from cm2.importers.source import Found
 
 HISTORY = "message_history"
 

@@ -18,12 +18,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from cm2.formats.names import name_of
+from cm2.formats.source import SourceFault, read_json, read_text
 from cm2.importers import tooltalk_apis as apis
 from cm2.importers.draft import Item, Spec, Task, Turn, Use
 from cm2.importers.options import Options
 from cm2.importers.schemas import loosened, read_tools
-from cm2.importers.source import SourceFault, read_json, read_text
-from cm2.importers.syntax import name_of
 from cm2.importers.tooltalk_calls import OWN, SAYS, Golden, items_of
 from cm2.importers.tooltalk_conversations import (
     Conversation,

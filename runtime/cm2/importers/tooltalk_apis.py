@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cm2.importers.syntax import name_of
+from cm2.formats.names import name_of
 
 Effect = Literal["read", "write"]
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cm2.formats.names import name_of
 from cm2.importers import syntax
 from cm2.importers.draft import Item, Template, Use
 from cm2.importers.tooltalk_apis import Effect, api_of
@@ -135,7 +136,7 @@ def _judged(name: str, call: Golden, taken: Sequence[str]) -> Iterable[Use]:
     for key, value in call.parameters.items():
         if key in PROSE and isinstance(value, str) and len(value.split()) >= JUDGED_FROM:
             arguments = (syntax.quoted(call.api), syntax.quoted(key), syntax.quoted(value))
-            yield Use(SAYS.name, arguments, syntax.name_of(f"{name}_{key}", taken), after=(name,))
+            yield Use(SAYS.name, arguments, name_of(f"{name}_{key}", taken), after=(name,))
 
 
 # --- constraints ------------------------------------------------------------------------------
@@ -203,7 +204,7 @@ def _names(calls: Sequence[Golden]) -> list[str]:
     for call in calls:
         alike = [other for other in calls if other.api == call.api]
         mark = _mark(call, alike) if len(alike) > 1 else ""
-        names.append(syntax.name_of(f"{api_of(call.api).does} {mark}", [*names, *OWN]))
+        names.append(name_of(f"{api_of(call.api).does} {mark}", [*names, *OWN]))
     return names
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from cm2.formats.record import Record, Reject
+from cm2.formats.source import BROKEN, SourceFault, not_gzip
 from cm2.formats.streaming import LONGEST
-from cm2.importers.source import BROKEN, SourceFault, not_gzip
 
 BLOCK = 1 << 22
 """Bytes of chat lines that are scored together."""

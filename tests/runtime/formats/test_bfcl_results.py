@@ -11,7 +11,7 @@ import pytest
 from cm2.formats.bfcl import read
 from cm2.formats.bfcl_text import read_step
 from cm2.formats.record import Record, Reject
-from cm2.importers.source import SourceFault
+from cm2.formats.source import SourceFault
 from cm2.trajectory import Step
 
 NAME = "BFCL_v4_multi_turn_base_result.json"

@@ -14,7 +14,7 @@ import pytest
 from cm2.formats import cm2 as own
 from cm2.formats import openai, streaming
 from cm2.formats.record import Record, Reject
-from cm2.importers.source import SourceFault
+from cm2.formats.source import SourceFault
 
 CHAT: dict[str, Any] = {
     "id": "a",

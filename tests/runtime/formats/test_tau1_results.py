@@ -11,7 +11,7 @@ import pytest
 from cm2.formats import tau1
 from cm2.formats.criteria import Action
 from cm2.formats.record import Record, Reject
-from cm2.importers.source import SourceFault
+from cm2.formats.source import SourceFault
 from cm2.trajectory import has_failed
 
 ACTION = {"name": "return_item", "kwargs": {"order": "A1", "items": [{"sku": "7"}]}}

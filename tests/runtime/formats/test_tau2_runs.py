@@ -12,7 +12,7 @@ import pytest
 from cm2.formats import tau2
 from cm2.formats.criteria import Action, baselines
 from cm2.formats.record import Record, Reject
-from cm2.importers.source import SourceFault
+from cm2.formats.source import SourceFault
 from cm2.trajectory import Call, Step, Trajectory, Turn
 
 Json = dict[str, Any]

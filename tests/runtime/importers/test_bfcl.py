@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from cm2 import Trajectory, open_spec, score_all
+from cm2.formats.bfcl_calls import CallError, parse_call
+from cm2.formats.source import SourceFault
 from cm2.importers.bfcl import read
-from cm2.importers.bfcl_calls import CallError, parse_call, read_functions
 from cm2.importers.bfcl_effects import BACKENDS, PHRASES, VERBS, third_person
 from cm2.importers.bfcl_entries import MORE_FUNCTIONS
+from cm2.importers.bfcl_functions import read_functions
 from cm2.importers.draft import Item, Spec, Turn, Use
 from cm2.importers.options import Options
-from cm2.importers.source import SourceFault
 from cm2.importers.write import write_specs
 from cm2.trajectory import Call, Step
 from cm2dsl.chat import read as read_chat

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 
 from cm2 import open_spec, read_chat
 from cm2.cli import main
+from cm2.formats.source import SourceFault
 from cm2.importers import cm2_json
 from cm2.importers.cm2_json_names import item_name
 from cm2.importers.draft import Item, Spec
 from cm2.importers.options import Options
-from cm2.importers.source import SourceFault
 from cm2.importers.write import spec_text, write_specs
 
 ARGUMENTS = '{"room": "Hopper", "hour": 9}'

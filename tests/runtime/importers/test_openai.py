@@ -11,11 +11,11 @@ import pytest
 
 from cm2.bundle import open_spec
 from cm2.chat import read as read_dialogues
+from cm2.formats.source import SourceFault
 from cm2.importers import openai
 from cm2.importers.chatlog import REQUEST, SHOWN
 from cm2.importers.draft import Item, Spec, Turn
 from cm2.importers.options import Options
-from cm2.importers.source import SourceFault
 from cm2.importers.write import spec_text, write_specs
 from cm2.score import score_all
 

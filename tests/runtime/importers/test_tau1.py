@@ -12,10 +12,10 @@ from workshop import call, dialogue, items, result
 from cm2.bundle import Bundle, open_spec
 from cm2.formats import tau1 as results
 from cm2.formats.record import Record
+from cm2.formats.source import SourceFault
 from cm2.importers import tau1
 from cm2.importers.draft import Spec
 from cm2.importers.options import Options
-from cm2.importers.source import SourceFault
 from cm2.importers.write import write_specs
 from cm2.score import score
 

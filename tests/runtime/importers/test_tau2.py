@@ -27,7 +27,7 @@ from workshop import (
 )
 
 from cm2.cli import main
-from cm2.importers.source import SourceFault
+from cm2.formats.source import SourceFault
 
 BOOK = action("book_slot", job="J1", day="2026-03-02")
 LOOK = action("get_job", job="J1")

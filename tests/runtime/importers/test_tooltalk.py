@@ -14,10 +14,10 @@ from click.testing import CliRunner
 
 from cm2 import open_spec, read_chat, score_all
 from cm2.cli import main
+from cm2.formats.source import SourceFault
 from cm2.importers import tooltalk
 from cm2.importers.draft import Spec
 from cm2.importers.options import Options
-from cm2.importers.source import SourceFault
 from cm2.importers.write import spec_text, write_specs
 from cm2.trajectory import Call, Step, Trajectory
 

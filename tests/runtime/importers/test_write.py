@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cm2.bundle import Bundle, open_spec
 from cm2.chat import read as read_chat
+from cm2.formats.names import is_name, name_of
 from cm2.importers import syntax
 from cm2.importers.draft import Item, Spec, Task, Template, Turn, Use
 from cm2.importers.write import WIDTH, WriteFault, spec_text, write_specs
@@ -103,9 +104,9 @@ def test_every_text_is_compiled_as_it_was(tmp_path_factory: Any, data: st.DataOb
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_becomes_a_name(text: str) -> None:
-    name = syntax.name_of(text)
-    assert syntax.is_name(name)
-    assert syntax.name_of(text, {name}) != name
+    name = name_of(text)
+    assert is_name(name)
+    assert name_of(text, {name}) != name
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_any_text_becomes_a_name(text: str) -> None:
     ],
 )
 def test_a_name_keeps_what_can_be_read_in_a_text(text: str, name: str) -> None:
-    assert syntax.name_of(text) == name
+    assert name_of(text) == name
 
 
 def test_a_text_of_several_lines_stands_between_triple_quotes(tmp_path: Path) -> None:

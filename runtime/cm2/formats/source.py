@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cm2.importers.strictness import first_fault
+from cm2.formats.strictness import first_fault
 from cm2dsl.fields import shown
 from cm2dsl.jsonl import JsonError, lines, parse
 
