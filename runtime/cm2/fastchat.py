@@ -20,14 +20,14 @@ from cm2dsl.scope import CallFact, Facts
 
 class _Function(Struct, gc=False):
     name: str
-    arguments: str
+    arguments: str | dict[str, Any]
 
 
 class _Call(Struct, gc=False):
     function: _Function
     id: str
     malformed: None = None
-    raw: None = None
+    raw: str | None = None
 
 
 class _User(Struct, gc=False, tag_field="role", tag="user"):

@@ -5,9 +5,10 @@
     CM2_DATA=… python tests/bench/score.py memory         # peak memory, 1,000 to 100,000 dialogues
     CM2_DATA=… python tests/bench/score.py processes      # one process against two
 
-The dialogues are those of the τ²-bench airline runs in CM2_DATA (`toolorchestra` left out), written
-as chat lines and repeated; the spec is the one that `cm2 import tau2` makes of the tasks in one of
-these files. Nothing else should run on the machine.
+Most dialogues are those of the τ²-bench airline runs in CM2_DATA (`toolorchestra` left out),
+written as chat lines and repeated; the spec is the one that `cm2 import tau2` makes of the tasks in
+one of these files. `throughput` also has the short recordings of specs/airline.cm2. Nothing else
+should run on the machine.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from cm2.table import table
 from cm2dsl.chat import to_chat
 
 ROUNDS = 9
+SHORT_SPEC = Path(__file__).parents[2] / "specs" / "airline.cm2"
+SHORT = SHORT_SPEC.parent / "airline" / "recordings"
 RUN = "gpt-4o__azure-PR103.json.gz"
 
 
@@ -71,7 +74,13 @@ def repeated(lines: list[bytes], count: int, path: Path) -> Path:
 
 
 def throughput(spec: Path, lines: list[bytes], folder: Path) -> None:
-    path = repeated(lines, 4000, folder / "dialogues.jsonl")
+    compare(spec, repeated(lines, 4000, folder / "dialogues.jsonl"), folder)
+    short = [line for path in SHORT.glob("*.jsonl") for line in path.open("rb")]
+    print(f"\n{len(short)} dialogues of {sum(map(len, short)) / len(short) / 1000:.1f} kB")
+    compare(SHORT_SPEC, repeated(short, 4000, folder / "short.jsonl"), folder)
+
+
+def compare(spec: Path, path: Path, folder: Path) -> None:
     worker = Worker(open_spec(spec), Options())
 
     def rival() -> None:

@@ -7,6 +7,7 @@ the run recorded wrong ones: `{simulation id: task id}`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -148,7 +149,7 @@ def _calls(message: Found) -> tuple[Call, ...]:
                 id=identity.text() if identity is not None else "",
                 tool=call["name"].filled(),
                 arguments=arguments.object(),
-                raw="",
+                raw=json.dumps(arguments.object(), ensure_ascii=False),
             )
         )
     return tuple(calls)

@@ -87,8 +87,8 @@ def test_a_dialogue_has_its_opening_turns_steps_and_calls(tmp_path: Path) -> Non
         user("###STOP###"),
     ).trajectory
     calls = (
-        Call("1", "look", {"plant": "fern"}, "", "Error: gone", True),
-        Call("2", "look", {"plant": "ivy"}, "", "dry", False),
+        Call("1", "look", {"plant": "fern"}, '{"plant": "fern"}', "Error: gone", True),
+        Call("2", "look", {"plant": "ivy"}, '{"plant": "ivy"}', "dry", False),
     )
     assert found == Trajectory(
         "s1",
@@ -114,8 +114,8 @@ def test_what_the_user_calls_belongs_to_the_turn_in_which_it_then_speaks(tmp_pat
         agent("Good"),
     ).trajectory
     acts = (
-        Call("1", "turn_tap", {"way": "left"}, "", "turned", False),
-        Call("2", "look_at_tap", {}, "", "dry", False),
+        Call("1", "turn_tap", {"way": "left"}, '{"way": "left"}', "turned", False),
+        Call("2", "look_at_tap", {}, "{}", "dry", False),
     )
     assert found.turns == (
         Turn("It drips", (Step(reply="Turn the tap"),)),
