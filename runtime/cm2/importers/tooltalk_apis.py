@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cm2.formats.names import name_of
+from cm2dsl.schemas import json_type
 
 Effect = Literal["read", "write"]
 
@@ -109,7 +110,7 @@ def _object_schema(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _value_schema(values: list[Any]) -> dict[str, Any]:
-    types = sorted({_type_name(value) for value in values})
+    types = sorted({json_type(value) for value in values})
     if "number" in types and "integer" in types:
         types.remove("integer")
     schema: dict[str, Any] = {"type": types[0] if len(types) == 1 else types}
@@ -121,17 +122,3 @@ def _value_schema(values: list[Any]) -> dict[str, Any]:
     if objects:
         schema |= {key: part for key, part in _object_schema(objects).items() if key != "type"}
     return schema
-
-
-def _type_name(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer"
-    if isinstance(value, float):
-        return "number"
-    if isinstance(value, str):
-        return "string"
-    return "array" if isinstance(value, list) else "object"
