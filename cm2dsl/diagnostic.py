@@ -6,6 +6,7 @@ apart from it. Codes are stable: E0 syntax, E1 names, E2 types, E3 values and st
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from cm2dsl.source import Source, Span
 
 # Characters that would move the cursor or turn the writing direction are shown as `�`.
 CONTROLS = [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+DIGITS = re.compile(r"\d+")
 HIDDEN = dict.fromkeys((code for code in CONTROLS if chr(code) not in "\t\n"), "\ufffd")
 
 
@@ -84,7 +86,13 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 def _alike(word: str, name: str) -> bool:
-    """Whether a name, or its last part, begins as the word does: few mistype the first letter."""
+    """Whether a name may be meant: it, or its last part, begins as the word does.
+
+    Few mistype the first letter. Names that differ in digits alone are numbered: another number
+    is another thing.
+    """
+    if DIGITS.sub("", word) == DIGITS.sub("", name):
+        return False
     starts = {name[:1].casefold(), name.rpartition(".")[2][:1].casefold()}
     return word[:1].casefold() in starts
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from keyword import iskeyword
+try:
+    from importlib import import_module
+    from keyword import iskeyword
+    from typing import Any
 
-import click
+    import click
+
+    from cm2.commands.interrupts import INTERRUPTED, ignore, raised_once
+except KeyboardInterrupt:  # the process is about to be a command, and has nothing to clean up
+    raise SystemExit(130) from None
 
 COMMANDS = {
     "score": "score trajectories with a spec",
@@ -17,7 +23,22 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """Lists every command from COMMANDS, and imports only the one that runs."""
+    """Lists every command from COMMANDS, and imports only the one that runs.
+
+    A command that is interrupted, also while it is imported, ends with 130.
+    """
+
+    def main(self, args: Any = None, *others: Any, **extra: Any) -> Any:
+        with raised_once(is_process=args is None):
+            return super().main(args, *others, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ignore()
+            click.echo("interrupted", err=True)
+            raise SystemExit(INTERRUPTED) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

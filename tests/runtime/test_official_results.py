@@ -145,7 +145,7 @@ def test_the_command_finds_the_same_disagreements(path: Path, tmp_path: Path) ->
     done = CliRunner().invoke(main, ["score", str(file), str(path), *options])
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in found.read_text().splitlines()]
-    assert [line for line in lines if line["other items"]] == []
+    assert [line for line in lines if line["other_items"]] == []
     cells = compared(path).cells["reward"]
     ours_alone = [line for line in lines if line["reward"] == 1]
     assert (len(ours_alone), len(lines)) == (cells[1], cells[1] + cells[2])

@@ -462,20 +462,20 @@ def test_the_table_is_for_people(spec: Any, tmp_path: Path) -> None:
         "t.u.searches     1     0             0      0",
         "t.u.answers      0     1             0      0",
         "",
-        "mean reward 0.750 over 1 dialogues",
+        "mean reward 0.750 over 1 dialogue",
     ]
 
 
 @pytest.mark.parametrize(
     ("chat", "messages"),
     [
-        ("", ["error: nothing was scored", "= help: the files hold no dialogue"]),
+        ("", ["error: nothing was scored: the files hold no dialogue"]),
         (
             "\n{",
             [
                 "chat.jsonl:2: rejected: not JSON at column 2: ",
                 "= help: write one JSON value",
-                "error: nothing was scored: all 1 dialogues were rejected",
+                "error: nothing was scored: the only dialogue was rejected",
             ],
         ),
         (
@@ -483,7 +483,7 @@ def test_the_table_is_for_people(spec: Any, tmp_path: Path) -> None:
             [
                 "chat.jsonl:1: rejected: `task`: there is no task `other` in the spec",
                 "= help: there is `t`",
-                "error: nothing was scored: all 1 dialogues were rejected",
+                "error: nothing was scored: the only dialogue was rejected",
             ],
         ),
     ],

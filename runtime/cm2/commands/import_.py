@@ -14,6 +14,7 @@ import click
 
 from cm2 import importers
 from cm2.formats.names import is_name, name_of
+from cm2.formats.shapes import has_value_a_line, shape_of
 from cm2.formats.source import SourceFault
 from cm2.importers.draft import Spec
 from cm2.importers.options import Options
@@ -21,6 +22,13 @@ from cm2.importers.write import WriteFault, write_specs
 from cm2dsl.diagnostic import CompileError, suggest
 
 USER_ERROR = 2
+
+ONE_VALUE = {
+    "tau1": "write them as a list",
+    "tau2": "write them as a list",
+    "tooltalk": "give each a file of its own",
+}
+"""Sources whose files are one JSON value, never JSON Lines; and what to do with several."""
 
 
 def sources() -> dict[str, ModuleType]:
@@ -87,24 +95,39 @@ def command(
         _fail(f"error: there is no source `{source}`", suggest(source, sources()))
     if name and not is_name(name):
         _fail(f"error: `{name}` is no name for a domain", f"write `--name {name_of(name)}`")
-    specs = _read(module, path, Options(name, tools, system, diagnostics))
+    specs = _read(source, module, path, Options(name, tools, system, diagnostics))
     written = _write(specs, out, source)
     for spec, file in zip(specs, written, strict=True):
-        click.echo("\n".join(_said(spec, file)))
+        _say("\n".join(_said(spec, file)))
 
 
-def _read(module: ModuleType, path: Path, options: Options) -> list[Spec]:
+def _read(source: str, module: ModuleType, path: Path, options: Options) -> list[Spec]:
     try:
         specs: list[Spec] = module.read(path, options)
     except SourceFault as fault:
-        _fail(str(fault))
+        beside = Path(fault.file) in (options.tools, options.system)
+        hint = "" if beside else _another(source, path)
+        _fail(str(fault.helped(hint) if hint else fault))
     except OSError as error:
-        _fail(f"error: cannot read `{error.filename or path}`: {_reason(error)}", _help(error))
+        hint = _another(source, path) if isinstance(error, IsADirectoryError) else ""
+        message = f"error: cannot read `{error.filename or path}`: {_reason(error)}"
+        _fail(message, hint or _help(error))
     except RecursionError:
         _fail(f"error: `{path}` is nested too deeply to read", "write its values flatter")
     if not any(spec.tasks for spec in specs):
         _fail(f"error: `{path}` holds no task", "name a file or a folder that has some")
     return specs
+
+
+def _another(source: str, path: Path) -> str:
+    """What to do where IN looks like another source, or like several values instead of one."""
+    shape = shape_of(path)
+    if shape is not None and shape.source != source.replace("_", "-"):
+        return f"this looks like {shape.what}: `cm2 import {shape.source} {shape.path}`"
+    if path.is_file() and source in ONE_VALUE and has_value_a_line(path):
+        what = f"`{source}` reads one JSON value, and the file has one a line"
+        return f"{what}: {ONE_VALUE[source]}"
+    return ""
 
 
 def _write(specs: Sequence[Spec], out: Path, source: str) -> list[Path]:
@@ -118,12 +141,20 @@ def _write(specs: Sequence[Spec], out: Path, source: str) -> list[Path]:
         if error.errno == ENAMETOOLONG:
             help = "name a shorter path with -o, or give a shorter --name"
         _fail(f"error: cannot write `{where}`: {_reason(error)}", help)
+    except UnicodeEncodeError as error:
+        help = "set a locale with UTF-8, such as LC_ALL=C.UTF-8, or give an ASCII --name"
+        _fail(f"error: this locale has no file names with `{error.object[error.start]}`", help)
     except RecursionError:
         _fail("error: a value is nested too deeply to write", "make it flatter in the source")
     except CompileError as error:
         message = f"error: the spec made from this source does not compile\n{error}"
         help = f"this is a fault of the importer `{source}`, not of your file: please report it"
         _fail(message, help)
+
+
+def _say(text: str) -> None:
+    """Print names of files as the bytes that they are, whatever the locale takes them for."""
+    click.echo(text.encode("utf-8", "surrogateescape"))
 
 
 def _said(spec: Spec, file: Path) -> list[str]:

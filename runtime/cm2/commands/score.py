@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
-from errno import EPIPE
+from contextlib import closing, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copyfileobj
@@ -15,36 +13,29 @@ from typing import NoReturn
 import click
 
 from cm2.bundle import Bundle
+from cm2.commands.interrupts import INTERRUPTED, ignore
+from cm2.commands.score_faults import STDOUT, cannot, fail, naming
+from cm2.commands.score_rejects import counted, nothing_scored, rejected_text
 from cm2.commands.score_report import (
     Shown,
     agreement_text,
     disagreement_text,
     progress,
-    reject_text,
     summary_text,
 )
-from cm2.commands.spec import open_or_exit
+from cm2.commands.spec import open_or_exit, spec_files
 from cm2.judge import MAX_NEW_TOKENS, JudgeLoadError, load_judge
 from cm2.score import Decides
 from cm2.scoring.compare import SUCCESS
-from cm2.scoring.output import (
-    Output,
-    OutputFault,
-    Partial,
-    refuse_to_lose,
-    rejects_path,
-    run_key,
-    stamp,
-)
+from cm2.scoring.output import Output, Partial, run_key, stamp
+from cm2.scoring.places import OutputFault, Reads, refuse_to_lose, rejects_path
 from cm2.scoring.run import Run
 from cm2.scoring.tally import Tally
 from cm2.scoring.worker import Options
 
 SOME_REJECTED = 1
-USER_ERROR = 2
-INTERRUPTED = 130
 FORMATS = ("cm2", "openai", "tau2", "tau1", "bfcl", "sharegpt")
-STDOUT = "standard output"
+GO_ON = "give the same command again to go on"
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -114,48 +105,57 @@ def command(
     What cannot be read is left out and named: in OUT's `.rejects.jsonl`, or on standard error. An
     interrupted run with -o goes on where it stopped when the same command is given again.
 
-    Exit codes: 0 all dialogues were scored; 1 some were rejected; 2 nothing was scored.
+    Exit codes: 0 all dialogues were scored; 1 some were rejected; 2 nothing was scored; 130
+    interrupted.
     """
     if judge_model is not None and jobs > 1:
-        _fail("a judge's model is in one process", "leave --jobs out, or the judge")
+        fail("a judge's model is in one process", "leave --jobs out, or the judge")
     if disagreements is not None and not agree:
-        _fail("--disagreements lists what --agree finds", "add --agree")
+        fail("--disagreements lists what --agree finds", "add --agree")
+    if evidence and out is None and not as_json:
+        fail("--evidence is written in the rows, and none are", "add --json or -o FILE")
+    if restart and out is None:
+        fail("--restart begins the files of -o anew", "add -o FILE, or leave --restart out")
     if agree and find_spec("numpy") is None:
-        _fail("--agree needs numpy", "pip install 'cm2dsl[agree]'")
-    try:
-        refuse_to_lose(dialogues, out, disagreements)
-    except OutputFault as fault:
-        _fail(fault.message, fault.help)
-    except OSError as error:
-        _cannot(error)
+        fail("--agree needs numpy", "pip install 'cm2dsl[agree]'")
     bundle = open_or_exit(spec)
+    reads = Reads(dialogues, spec_files(spec, bundle), spec if spec.is_dir() else None)
+    try:
+        refuse_to_lose(reads, out, disagreements)
+    except OutputFault as fault:
+        fail(fault.message, fault.help)
+    except OSError as error:
+        cannot(error)
     options = Options(task, evidence, agree, min(threshold, SUCCESS))
     run = Run(dialogues, form, bundle, options, _judge(judge_model, bundle, judge_tokens), jobs)
     output: Output | None = None
+    listed: Partial | None = None
     try:
         before = stamp(dialogues)
         if out is not None:
             output = _output(run, out, (str(judge_model), judge_tokens), disagreements, restart)
         shown = Shown(as_json, out is None and not as_json)
-        listed = Partial(disagreements) if disagreements is not None and out is None else None
+        listed = _listed(disagreements) if out is None else None
         tally = _score(run, output, listed, shown)
         if stamp(dialogues) != before:
             _changed(output, listed)
         _end(tally, output, listed, shown, run)
     except OutputFault as fault:
-        _fail(fault.message, fault.help)
+        fail(fault.message, fault.help)
     except KeyboardInterrupt:
-        _interrupted(output)
+        _interrupted(output, listed)
     except BrokenProcessPool:
         if output is not None:
             output.pause()
-        goes_on = "; the same command goes on where it stopped" if output is not None else ""
+        goes_on = f"; {GO_ON}" if output is not None else ""
         help = f"the machine may be out of memory: use fewer --jobs{goes_on}"
-        _fail("a process that scored died", help)
+        fail("a process that scored died", help)
     except OSError as error:
+        if listed is not None:
+            listed.discard()
         if output is not None:
             _keep(output)
-        _cannot(error)
+        cannot(error)
 
 
 def _score(run: Run, output: Output | None, listed: Partial | None, shown: Shown) -> Tally:
@@ -163,21 +163,22 @@ def _score(run: Run, output: Output | None, listed: Partial | None, shown: Shown
     tally = output.tally if output is not None else Tally()
     done = output.done if output is not None else 0
     if done and output is not None:
-        click.echo(f"going on after {tally.dialogues} dialogues", err=True)
+        click.echo(f"going on after {counted(tally.dialogues, 'dialogue')}", err=True)
         if shown.as_json:
-            with output.first_rows() as rows, _naming(STDOUT):
+            with output.first_rows() as rows, naming(STDOUT):
                 copyfileobj(rows, sys.stdout.buffer)
-    with progress(run.inputs, run.form, output is not None) as advance:
-        for size, result in run.results(done):
+    bar = progress(run.inputs, run.form, output is not None)
+    with bar as advance, closing(run.results(done)) as results:
+        for size, result in results:
             if output is not None:
-                with _naming(str(output.out)):
+                with naming(output.out, output.listed):
                     output.write(result.rows, result.rejects, result.disagreements, result.tally)
             else:
                 tally.add(result.tally)
             if listed is not None:
-                with _naming(str(listed.final)):
+                with naming(listed.final):
                     listed.file.writelines(result.disagreements)
-            with _naming(STDOUT):
+            with naming(STDOUT):
                 shown.take(result)
             advance(size)
     return tally
@@ -190,7 +191,16 @@ def _output(
     options = (run.form, run.options, judge, str(disagreements))
     key = run_key(manifest, run.inputs, options)
     agree = run.options.agree
-    return Output(out, key, agree=agree, disagreements=disagreements, restart=restart)
+    with naming(out, disagreements):
+        return Output(out, key, agree=agree, disagreements=disagreements, restart=restart)
+
+
+def _listed(disagreements: Path | None) -> Partial | None:
+    """The file of disagreements, where there is no other to write it with."""
+    if disagreements is None:
+        return None
+    with naming(disagreements):
+        return Partial(disagreements)
 
 
 def _judge(model: Path | None, bundle: Bundle, tokens: int) -> Decides | None:
@@ -199,7 +209,7 @@ def _judge(model: Path | None, bundle: Bundle, tokens: int) -> Decides | None:
     try:
         judge: Decides = load_judge(model, files=bundle.prompts, max_new_tokens=tokens)
     except JudgeLoadError as error:
-        _fail(str(error), None)
+        fail(str(error), None)
     return judge
 
 
@@ -207,27 +217,25 @@ def _end(
     tally: Tally, output: Output | None, listed: Partial | None, shown: Shown, run: Run
 ) -> None:
     """Give the files their names, and say what came of it."""
-    for reject in shown.rejects:
-        click.echo(reject_text(reject), err=True)
-    more = tally.rejected - len(shown.rejects)
-    if more:
-        click.echo(f"and {more} more", err=True)
+    for line in shown.rejects.lines(tally.rejected + tally.unread):
+        click.echo(line, err=True)
     if not tally.dialogues:
         for written in (output, listed):
             if written is not None:
                 written.discard()
-        if tally.rejected:
-            help = f"they were read in the format `{run.form}`; --format names another"
-            _fail(f"nothing was scored: all {tally.rejected} dialogues were rejected", help)
-        _fail("nothing was scored", "the files hold no dialogue")
+        read = f"the input was read in the format `{run.form}`; --format names another"
+        fail(nothing_scored(tally), None if run.origins.refused else read)
+    for file, domain in run.origins.others.items():
+        of = f"`{file}` is a run of the domain `{domain}`, and the spec's is `{run.origins.domain}`"
+        click.echo(f"warning: {of}; their tools fit", err=True)
     differ = output.first_disagreements(shown.most) if output is not None else shown.disagreements
     if output is not None:
-        with _naming(str(output.out)):
+        with naming(output.out, output.listed):
             output.finish()
     if listed is not None:
-        with _naming(str(listed.final)):
+        with naming(listed.final):
             listed.finish()
-    with _naming(STDOUT):
+    with naming(STDOUT):
         sys.stdout.flush()
         click.echo(summary_text(tally, shown.table_rows), err=shown.as_json)
         if run.options.agree:
@@ -236,10 +244,9 @@ def _end(
                 click.echo("\n" + disagreement_text(differ), err=shown.as_json)
         if output is not None:
             click.echo(f"rows are in {output.out}", err=shown.as_json)
-    if tally.rejected:
-        of = tally.rejected + tally.dialogues
+    if tally.rejected or tally.unread:
         where = f"; they are in {rejects_path(output.out)}" if output is not None else ""
-        click.echo(f"{tally.rejected} of {of} dialogues were rejected{where}", err=True)
+        click.echo(rejected_text(tally) + where, err=True)
         raise SystemExit(SOME_REJECTED)
 
 
@@ -247,29 +254,7 @@ def _changed(output: Output | None, listed: Partial | None) -> NoReturn:
     for kept in (output, listed):
         if kept is not None:
             kept.discard()
-    _fail("a file of dialogues was changed while it was read", "score it when nothing writes to it")
-
-
-@contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """An OSError that names no file is one of this."""
-    try:
-        yield
-    except OSError as error:
-        error.filename = error.filename or path
-        raise
-
-
-def _cannot(error: OSError) -> NoReturn:
-    if error.errno == EPIPE:
-        raise error  # nobody reads what is printed: click ends quietly
-    reason = (error.strerror or "it failed").lower()
-    place = error.filename
-    what = place if place == STDOUT else f"`{place}`" if place else "the dialogues"
-    if place == STDOUT:
-        with suppress(OSError):
-            sys.stdout.close()  # what is left would be written once more at the end
-    _fail(f"cannot read or write {what}: {reason}", None)
+    fail("a file of dialogues was changed while it was read", "score it when nothing writes to it")
 
 
 def _keep(output: Output) -> None:
@@ -281,18 +266,15 @@ def _keep(output: Output) -> None:
         output.pause()
 
 
-def _interrupted(output: Output | None) -> NoReturn:
-    if output is None:
+def _interrupted(output: Output | None, listed: Partial | None) -> NoReturn:
+    """Save what can be gone on with, and say how much that is."""
+    ignore()
+    if listed is not None:
+        listed.discard()
+    if output is not None:
+        _keep(output)
+    if output is None or not output.saved:
         click.echo("interrupted", err=True)
     else:
-        output.pause()
-        done = output.tally.dialogues
-        click.echo(f"interrupted after {done} dialogues: the same command goes on", err=True)
+        click.echo(f"interrupted: {counted(output.saved, 'dialogue')} saved; {GO_ON}", err=True)
     raise SystemExit(INTERRUPTED)
-
-
-def _fail(message: str, help: str | None) -> NoReturn:
-    click.echo(f"error: {message}", err=True)
-    if help:
-        click.echo(f"  = help: {help}", err=True)
-    raise SystemExit(USER_ERROR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 import click
 
 from cm2.agreement import accuracy, interval, kappa
-from cm2.formats.record import Reject
+from cm2.commands.score_rejects import Rejects, counted
 from cm2.scoring.tally import VERDICTS, Cells, Tally
 from cm2.scoring.units import CHAT
 from cm2.scoring.worker import Result
@@ -20,9 +21,13 @@ from cm2.table import table
 
 POOLED = "all files"
 SHOWN = 20
-"""Rejects and disagreements that are printed; a file has them all."""
+"""Disagreements that are printed; a file has them all."""
 NAMED = 8
 """Items that a sentence names; the rows have them all."""
+
+
+REPEATS = re.compile(r"(action|communicate)_\d+")
+"""Items of an import with --diagnostics, each of which repeats one official criterion."""
 
 
 class Shown:
@@ -34,7 +39,7 @@ class Shown:
         self.as_json = as_json
         self.as_table = as_table
         self.rows: list[bytes] = []
-        self.rejects: list[Reject] = []
+        self.rejects = Rejects()
         self.disagreements: list[bytes] = []
 
     def take(self, result: Result) -> None:
@@ -43,7 +48,7 @@ class Shown:
             sys.stdout.buffer.write(result.rows)
         elif self.as_table and len(self.rows) <= 2 * SHOWN:
             self.rows += result.rows.splitlines()
-        self.rejects += result.rejects[: SHOWN - len(self.rejects)]
+        self.rejects.take(result.rejects)
         self.disagreements += result.disagreements[: SHOWN - len(self.disagreements)]
 
     @property
@@ -62,13 +67,6 @@ def progress(inputs: Sequence[Path], form: str, to_file: bool) -> Iterator[Calla
     total = sum(path.stat().st_size for path in inputs)
     with click.progressbar(length=total, label="scoring", file=sys.stderr) as bar:
         yield bar.update
-
-
-def reject_text(reject: Reject) -> str:
-    """Where a rejected dialogue is, why it was rejected, and what to do."""
-    place = f"{reject.file}:{reject.line}" if reject.line is not None else reject.file
-    where = f"`{reject.path}`: " if reject.path else ""
-    return f"{place}: rejected: {where}{reject.reason}\n  = help: {reject.help}"
 
 
 def summary_text(tally: Tally, rows: Sequence[bytes]) -> str:
@@ -102,16 +100,16 @@ def _mean(tally: Tally) -> str:
     mean = f"{tally.reward_sum / tally.rewarded:.3f}" if tally.rewarded else "-"
     without = tally.dialogues - tally.rewarded
     note = f", {without} without a reward" if without else ""
-    return f"mean reward {mean} over {tally.rewarded} dialogues{note}"
+    return f"mean reward {mean} over {counted(tally.rewarded, 'dialogue')}{note}"
 
 
 def _unjudged(tally: Tally) -> list[str]:
     if not tally.unjudged:
         return []
-    return [
-        f"no judge: {len(tally.unjudged)} items with an `ask` are left out of the weights"
-        f" ({_names(tally.unjudged)}); name one with --judge-model"
-    ]
+    items = counted(len(tally.unjudged), "item")
+    left_out = f"{items} with an `ask` {'is' if len(tally.unjudged) == 1 else 'are'} left out"
+    names = _names(tally.unjudged)
+    return [f"no judge: {left_out} of the weights ({names}); name one with --judge-model"]
 
 
 def _names(names: Collection[str]) -> str:
@@ -136,7 +134,7 @@ def agreement_text(tally: Tally) -> str:
     parts = [_by_file(tally)]
     compared = sum(map(sum, tally.by_task.values()))
     if compared < tally.dialogues:
-        without = f"{tally.dialogues - compared} of {tally.dialogues} dialogues"
+        without = f"{tally.dialogues - compared} of {counted(tally.dialogues, 'dialogue')}"
         why = "which have no official result of their task, or no reward"
         parts.append(f"not compared: {without}, {why}")
     if tally.elsewhere:
@@ -170,18 +168,21 @@ def _by_file(tally: Tally) -> str:
         for file, groups in files.items()
         for number, (name, cells) in enumerate(groups.items())
     ]
-    return table(["official result", "compared with", *AGREEMENT], rows, right=range(2, 10))
+    return table(["file", "compared with", *AGREEMENT], rows, right=range(2, 10))
 
 
 def _by_kind(items: Mapping[str, Cells]) -> str:
-    """Items by the kind of official criterion that they repeat: `action`, `communicate`."""
+    """Items by name; those that repeat a benchmark's criteria by their kind, `action_N`."""
     kinds: dict[str, Cells] = {}
     for name, cells in items.items():
-        kind = name.rpartition(".")[2].rpartition("_")[0] or name
+        repeats = REPEATS.fullmatch(name.rpartition(".")[2])
+        kind = f"{repeats[1]}_N" if repeats else name
         known = kinds.setdefault(kind, [0, 0, 0, 0])
         kinds[kind] = [a + b for a, b in zip(known, cells, strict=True)]
-    differ = {name: cells for name, cells in items.items() if cells[1] or cells[2]}
-    text = _plain("items of the kind", kinds)
+    differ = {
+        name: cells for name, cells in items.items() if name not in kinds and (cells[1] or cells[2])
+    }
+    text = _plain("item", kinds)
     return text + ("\n\n" + _plain("item", differ) if differ else "")
 
 
@@ -216,7 +217,7 @@ def disagreement_text(found: Sequence[bytes]) -> str:
             f"ours {one['reward']:.3f}, official {one['official']:g}"
         )
         for name, verdict in one["items"].items():
-            if verdict == "pass" and name not in one["other items"]:
+            if verdict == "pass" and name not in one["other_items"]:
                 continue
             segments = ", ".join(each["segment"] for each in one["evidence"].get(name, ()))
             lines.append(f"  {name}: {verdict}" + (f"  ({segments})" if segments else ""))

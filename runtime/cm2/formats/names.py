@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Collection
+from pathlib import Path
 
 NAME = re.compile(r"[^\W\d]\w*\Z")
 # What stays of an accent where no letter has it: the dot of a lower-cased `İ`.
@@ -32,3 +34,8 @@ def name_of(text: str, taken: Collection[str] = (), otherwise: str = "item") -> 
         free = f"{name}_{number}"
         number += 1
     return free
+
+
+def file_name(path: Path) -> str:
+    """A file's name as text, in any locale; what is no UTF-8 in it is shown as such."""
+    return os.fsencode(path.name).decode("utf-8", "replace")

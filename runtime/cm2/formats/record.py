@@ -35,10 +35,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A dialogue that could not be read: where, why, and what to do."""
+    """A dialogue that could not be read, or a `whole` file: where, why, and what to do."""
 
     file: str
     line: int | None
     path: str
     reason: str
     help: str
+    whole: bool = False

@@ -48,6 +48,10 @@ class SourceFault(Exception):  # noqa: N818 - a fault of what is read, not of th
         self.message = message
         self.help = help
 
+    def helped(self, help: str) -> SourceFault:
+        """The same fault with another help."""
+        return SourceFault(self.file, self.line, self.path, self.message, help)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

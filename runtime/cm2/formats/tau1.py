@@ -11,10 +11,12 @@ is one on each: `communicate_N`. A run that broke off with an error is no dialog
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from cm2.formats.criteria import Action, Criteria
 from cm2.formats.names import name_of
+from cm2.formats.origin import Accept, Origin, tools_of
 from cm2.formats.record import Official, Record, Reject
 from cm2.formats.source import COMPARED, Found, SourceFault, read_json
 from cm2.formats.streaming import dialogue
@@ -28,8 +30,8 @@ TEXT_RESULT = "API output: "
 """How τ-bench's agents without tool calls (`act`, `react`) are told a tool's result, as a user."""
 
 
-def read(path: Path) -> Iterator[Record | Reject]:
-    """The dialogues of a result file.
+def read(path: Path, accept: Accept | None = None) -> Iterator[Record | Reject]:
+    """The dialogues of a result file, if `accept` takes its origin.
 
     Raises SourceFault where it is no JSON list or an empty one, and OSError.
     """
@@ -38,6 +40,8 @@ def read(path: Path) -> Iterator[Record | Reject]:
         raise top.wrong("a list of results; results of τ²-bench have the format `tau2`")
     if not top.value:
         raise top.fault("the list holds no result", "name the file of a finished run")
+    if accept is not None:
+        accept(_origin(top))
     for found in top.items():
         try:
             record = _record(found)
@@ -47,6 +51,16 @@ def read(path: Path) -> Iterator[Record | Reject]:
             yield Reject(found.file, None, found.path, "nested too deeply", "write it flatter")
         else:
             yield record
+
+
+def _origin(top: Found) -> Origin:
+    """A result file names no domain; its tasks may lack, and a fault in one is found later."""
+    wanted: list[Criteria] = []
+    for found in top.items():
+        with suppress(SourceFault, RecursionError):
+            wanted.append(criteria(found["info"]["task"]))
+    messages = [one.value.get("traj") for one in top.items() if isinstance(one.value, dict)]
+    return Origin(top.file, "", tools_of(wanted, messages))
 
 
 def _record(found: Found) -> Record:

@@ -8,11 +8,12 @@ the run recorded wrong ones: `{simulation id: task id}`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from cm2.formats.criteria import Criteria
+from cm2.formats.origin import Accept, Origin, tools_of
 from cm2.formats.record import Official, Record, Reject
 from cm2.formats.source import Found, SourceFault, read_json
 from cm2.formats.tau2_tasks import action, criteria, task_id, task_ids, task_names
@@ -21,8 +22,8 @@ from cm2.trajectory import Call, Step, Trajectory, Turn
 HELP = "τ²-bench run files"
 
 
-def read(path: Path) -> Iterator[Record | Reject]:
-    """The dialogues of a run file, with their official verdicts.
+def read(path: Path, accept: Accept | None = None) -> Iterator[Record | Reject]:
+    """The dialogues of a run file, with their official verdicts, if `accept` takes its origin.
 
     Raises SourceFault where the file as a whole is no run file, and OSError.
     """
@@ -32,11 +33,22 @@ def read(path: Path) -> Iterator[Record | Reject]:
     tasks = run["tasks"].items()
     wanted = {one: criteria(task) for one, task in zip(ids, tasks, strict=True)}
     corrected = true_task_ids(path)
+    if accept is not None:
+        accept(_origin(run, wanted.values()))
     for simulation in run["simulations"].items():
         try:
             yield _record(simulation, names, wanted, corrected)
         except SourceFault as fault:
             yield Reject(fault.file, fault.line, fault.path, fault.message, fault.help)
+
+
+def _origin(run: Found, wanted: Iterable[Criteria]) -> Origin:
+    found: Found | None = run
+    for key in ("info", "environment_info", "domain_name"):
+        found = found.get(key) if found is not None else None
+    domain = found.text() if found is not None else ""
+    messages = (one.object().get("messages") for one in run["simulations"].items())
+    return Origin(run.file, domain, tools_of(wanted, messages))
 
 
 def true_task_ids(path: Path) -> dict[str, str]:

@@ -87,10 +87,11 @@ class Checklist:
         """A name made from a text, which neither an item has nor what every task may use."""
         return name_of(text, {*self.names, *TEMPLATES, NO_OTHER_WRITES}, otherwise)
 
-    def use(self, template: str) -> None:
-        self.names.add(template)
+    def use(self, template: str, stricter: Sequence[Item] = ()) -> None:
+        """Uses a template; `stricter` items are offered below it, and have their names."""
+        self.names |= {template, *(item.name for item in stricter)}
         self.templates.append(template)
-        self.items.append(Use(template))
+        self.items.append(Use(template, stricter=tuple(stricter)))
 
 
 def goal_items(
@@ -134,23 +135,44 @@ def required(actions: Sequence[Action], tools: Toolbox, checklist: Checklist) ->
             continue
         verb = "succeeded" if tools.effect(action) == "write" else "called"
         verb = f"user {verb}" if action.by_user else verb
-        name = _name(action, actions, checklist)
+        name = name_for(action, actions, checklist)
         check = f"{verb} {pattern(action, tools, exact=False)}"
-        found[checklist.add(Item(name, check=check, weight=2))] = action
+        item = Item(name, check=check, weight=2)
+        if _toggles(action) and actions.count(action) == 1:
+            odd = f"{check} exactly 1 time or {check} exactly 3 times"
+            item = replace(item, kind="at_end", check=odd)
+        found[checklist.add(item)] = action
     return found
+
+
+def _toggles(action: Action) -> bool:
+    """Whether the user's tool turns over what is on or off: called twice, it has changed nothing.
+
+    What it does to the state can be told from its name alone, and only without arguments.
+    """
+    return action.by_user and action.tool.startswith("toggle_") and not action.arguments
 
 
 def no_other_writes(allowed: Sequence[Action], tools: Toolbox, checklist: Checklist) -> None:
     """Adds the veto on every write that is not among these actions."""
     if not tools.names("write"):
         return
-    allowed = [action for action in allowed if tools.effect(action) == "write"]
-    if not allowed:
+    item = veto_on_others(allowed, tools)
+    if item.name == NO_WRITES:
         checklist.use(NO_WRITES)
-        return
-    patterns = dict.fromkeys(pattern(action, tools, False) for action in allowed)
+    else:
+        checklist.add(item)
+
+
+def veto_on_others(allowed: Sequence[Action], tools: Toolbox) -> Item:
+    """The veto on every write that is not among these actions."""
+    patterns = dict.fromkeys(
+        pattern(action, tools, False) for action in allowed if tools.effect(action) == "write"
+    )
+    if not patterns:
+        return replace(TEMPLATES[NO_WRITES], name=NO_WRITES, note="")
     check = f"succeeded any write except {', '.join(patterns)}"
-    checklist.add(Item(NO_OTHER_WRITES, check=check, kind="never", veto=True))
+    return Item(NO_OTHER_WRITES, check=check, kind="never", veto=True)
 
 
 def said(texts: Sequence[str], checklist: Checklist) -> None:
@@ -228,7 +250,7 @@ def _known(schema: dict[str, Any], path: list[str | int | None], value: Any) -> 
     return value
 
 
-def _name(action: Action, actions: Sequence[Action], checklist: Checklist) -> str:
+def name_for(action: Action, actions: Sequence[Action], checklist: Checklist) -> str:
     """`cancel_reservation`, or with what only it is about where a task has several of the tool."""
     alike = [other for other in actions if other.tool == action.tool and other != action]
     words = action.tool

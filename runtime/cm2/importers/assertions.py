@@ -1,21 +1,20 @@
 """Assertions in words, as τ²-bench has them: which of them a check already decides, and the rest.
 
 An assertion is decided by the items that the actions gave, where both say the same: every word of
-it is a word of a required write, it denies a write, which the veto on all other writes covers, or
-its figures must be said. A claim too many hides a criterion, and a question too many only costs a
-call of the judge: the others become questions.
+it is a word of a required write, or that write is all that it says (deeds.py), it denies a write,
+which the veto on all other writes covers, or its figures must be said. A claim too many hides a
+criterion, and a question too many only costs a call of the judge: the others become questions.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from cm2.formats.criteria import Action
 from cm2.importers.actions import NO_OTHER_WRITES, NO_WRITES, Checklist, Toolbox, pattern
+from cm2.importers.deeds import deciding, keys_of, stem, values_of, words_of
 from cm2.importers.draft import Item
 from cm2.importers.questions import PLAIN, question, sentences, short, statement
 from cm2.importers.vacuous import SURE
@@ -86,7 +85,7 @@ def _covering(
     fitting = [name for name, action in writes.items() if _is_said_of(action, assertion)]
     # Of two writes to one object, the one whose tool's words the assertion has more of.
     best = max(fitting, key=lambda name: _shared(assertion, writes[name].tool), default=None)
-    return [best] if best is not None else []
+    return [best] if best is not None else deciding(assertion, writes, tools)
 
 
 def _saying(assertion: str, checklist: Checklist) -> list[str]:
@@ -110,37 +109,15 @@ def _figure(text: str) -> Decimal:
 def _is_said_of(action: Action, assertion: str) -> bool:
     """Whether an assertion names an object of the action, and nothing that is not in it."""
     codes = set(CODE.findall(assertion))
-    if not codes or not codes <= _values(action):
+    if not codes or not codes <= values_of(action):
         return False
-    known = {word for text in _values(action) for word in _words(text)}
-    keys = {word for text in (action.tool, *_keys(action.arguments)) for word in text.split("_")}
+    known = {word for text in values_of(action) for word in words_of(text)}
+    keys = {word for text in (action.tool, *keys_of(action.arguments)) for word in text.split("_")}
     return all(
-        word in known or _singular(word) in {_singular(key.lower()) for key in keys}
-        for word in _words(WHY.sub("", statement(assertion)))
+        word in known or stem(word) in {stem(key.lower()) for key in keys}
+        for word in words_of(WHY.sub("", statement(assertion)))
         if word not in FILLER
     )
-
-
-def _words(text: str) -> list[str]:
-    """The words of a text; those of a date as they are, and as people write it (`May 2 2024`)."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return [word.rstrip(".-") for word in re.findall(r"[^\W_][\w.-]*", text.lower())]
-    return [text, *day.strftime("%B %b %d %Y").lower().split(), str(day.day)]
-
-
-def _singular(word: str) -> str:
-    """A verb or a noun without its ending, as far as that tells `cancelled` from `booked`."""
-    stem = re.sub(r"(?:es|s|ed|e|ing)$", "", re.sub(r"ie[sd]$", "y", word))
-    return re.sub(r"([^aeiou])\1$", r"\1", stem) if len(stem) > 2 else word
-
-
-def _keys(value: Any) -> list[str]:
-    """The names of all arguments, at any depth."""
-    if isinstance(value, Mapping):
-        return [*value, *(key for inner in value.values() for key in _keys(inner))]
-    return [key for inner in value for key in _keys(inner)] if isinstance(value, list) else []
 
 
 def _shared(assertion: str, tool: str) -> int:
@@ -166,7 +143,7 @@ def _vetoing(
     for denied in DENIED.findall(assertion):
         named = _named(denied, tools.names("write"))
         required = [action for action in writes.values() if action.tool in named]
-        if any(not codes or codes & _values(action) for action in required):
+        if any(not codes or codes & values_of(action) for action in required):
             return []
         if named or CHANGES.match(denied):
             return [veto]
@@ -193,18 +170,6 @@ def _named(text: str, tools: Sequence[str]) -> set[str]:
     return {
         name for name in tools if re.search(rf"\b{re.escape(name.split('_')[0].rstrip('e'))}", low)
     }
-
-
-def _values(action: Action) -> set[str]:
-    return {str(value) for value in _scalars(action.arguments)}
-
-
-def _scalars(value: Any) -> list[Any]:
-    if isinstance(value, Mapping):
-        return [each for inner in value.values() for each in _scalars(inner)]
-    if isinstance(value, list):
-        return [each for inner in value for each in _scalars(inner)]
-    return [value]
 
 
 def _focus(assertion: str, tools: Toolbox) -> str:

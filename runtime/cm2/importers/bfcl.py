@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 from cm2.formats.bfcl_calls import task_name
 from cm2.formats.names import name_of
@@ -73,6 +74,11 @@ def read(path: Path, options: Options) -> list[Spec]:
 
 
 def _question_files(path: Path) -> list[Path]:
+    whole = path.resolve()
+    if ANSWERS in (whole.name, whole.parent.name):
+        named = whole.parent if whole.name == ANSWERS else whole.parent.parent / whole.name
+        help = f"name what lies above `{ANSWERS}/`: `{named}`"
+        raise SourceFault(str(path), None, "", "these are answers, and no questions", help)
     if not path.is_dir():
         return [path]
     files = sorted(path.glob(QUESTIONS))
@@ -146,7 +152,8 @@ def _note(limited: bool, defaults: bool) -> str:
     ]
     if limited:
         lines[0] += (
-            " A turn with more calls that change something than the ground truth is worth 0."
+            " A turn with a call that changes something and is none of the ground truth's, or is "
+            "one once more, is worth 0."
         )
     if defaults:
         lines += [
@@ -192,6 +199,13 @@ def _idle(entry: Entry, turn: int) -> turns.Idle:
     return turns.WITHOUT_DETAILS if "miss_param" in entry.category else turns.WITHOUT_REASON
 
 
+def _values(entries: Sequence[Entry]) -> Iterator[Any]:
+    """The arguments of the ground truth."""
+    for entry in entries:
+        for call in (call for calls in entry.calls for call in calls):
+            yield from call.arguments.values()
+
+
 def _misfits(entries: Sequence[Entry]) -> Iterator[tuple[turns.Reference, str, str]]:
     """Calls of the ground truth that their documents do not allow: the argument, and a sentence."""
     for entry in entries:
@@ -215,6 +229,11 @@ def _unsaid(entries: Sequence[Entry]) -> Iterator[str]:
         "Where changes depend on each other, only one order of a turn's calls leads to BFCL's "
         "state; the spec takes every order."
     )
+    if any(isinstance(value, list) for value in _values(entries)):
+        yield (
+            "A list must have its order, unless its document names the choices (such as the doors "
+            "of a car): no document says whether order counts."
+        )
     yield (
         "The ground truth has no replies: those in the recordings are the importer's, and no item "
         "asks about them in turns that call something."

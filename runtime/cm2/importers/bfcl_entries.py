@@ -124,7 +124,7 @@ def _user(turn: Found, adds_functions: bool) -> str:
     for message in messages:
         if message["role"].text() != "user":
             raise message["role"].wrong("`user`: a turn holds what the user says")
-    return "\n\n".join(message["content"].filled() for message in messages)
+    return "\n\n".join(message["content"].filled().strip() for message in messages)
 
 
 def _calls(turn: Found, functions: dict[str, Function]) -> Iterator[Reference]:

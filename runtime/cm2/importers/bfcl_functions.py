@@ -29,7 +29,8 @@ TYPES = {
 class Function:
     """A function of a backend. `parameters` is a JSON Schema; `effect` is None if it is unknown.
 
-    `defaults` are the values that optional parameters have where they are left out.
+    `defaults` are the values that optional parameters have where they are left out, `unordered`
+    the parameters whose lists are sets.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Function:
     parameters: dict[str, Any]
     effect: str | None
     defaults: Mapping[str, Any]
+    unordered: frozenset[str] = frozenset()
 
     @property
     def writes(self) -> bool:
@@ -88,6 +90,7 @@ def read_functions(path: Path, owner: str) -> list[Function]:
                     and key not in required
                     and _fits(schema["default"], schema)
                 },
+                unordered=frozenset(key for key, schema in known.items() if _is_set(schema)),
             )
         )
     return functions
@@ -113,6 +116,15 @@ def _schema(found: Found) -> dict[str, Any]:
     if (items := found.get("items")) is not None:
         schema["items"] = _schema(items)
     return schema
+
+
+def _is_set(schema: Mapping[str, Any]) -> bool:
+    """Whether a list is one of choices, such as the doors of a car: they have no order.
+
+    The documents name choices in the text, after `[Enum]:`, or as the schema of the elements.
+    """
+    named = "enum" in schema.get("items", {}) or "[Enum]" in str(schema.get("description", ""))
+    return schema.get("type") == "array" and named
 
 
 def arguments_of(call: WrittenCall, function: Function) -> dict[str, Any]:

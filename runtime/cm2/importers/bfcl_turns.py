@@ -31,7 +31,10 @@ class Reference:
     def meaning(self) -> str:
         """What is equal for calls that do the same: the arguments with the defaults filled in."""
         filled = {**self.function.defaults, **self.arguments}
-        return f"{self.function.name} {json.dumps(filled, sort_keys=True)}"
+        for key in self.function.unordered & filled.keys():
+            if isinstance(filled[key], list):
+                filled[key] = sorted(filled[key], key=repr)
+        return f"{self.function.name} {json.dumps(_plain(filled), sort_keys=True)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,9 @@ WITHOUT_REASON = Idle("says_why_not", "nothing_to_call", "I cannot do that.")
 CLOSING = "That is done."
 """What a recording says at the end of a turn: BFCL has no replies of its own."""
 
-OWN = ("no_other_writes", "changes_nothing")
+OTHERS = "no_other_writes"
+AGAIN = "no_write_again"
+OWN = (OTHERS, AGAIN, "changes_nothing")
 """What a turn's items are called that are of no call."""
 
 TEMPLATES = {
@@ -138,14 +143,38 @@ def acting_turn(
     for meaning, call in {call.meaning: call for call in calls}.items():
         count = f" at_least {times[meaning]} times" if times[meaning] > 1 else ""
         items.append(Item(names[meaning], check=f"called {pattern(call)}{count}"))
-    writes = sum(call.function.writes for call in calls)
+    writes = {call.meaning: pattern(call) for call in calls if call.function.writes}
     if limited and writes:
-        times_word = "time" if writes == 1 else "times"
-        check = f"called any write at_most {writes} {times_word}"
-        items.append(Item("no_other_writes", kind="always", veto=True, check=check))
+        others = f"called any write except {', '.join(writes.values())}"
+        more = [
+            f"called {pattern(call)} at_least {_times(call, calls) + 1} times"
+            for call in {call.meaning: call for call in calls}.values()
+            if call.function.writes
+        ]
+        items.append(Item(OTHERS, kind="never", veto=True, check=others))
+        items.append(Item(AGAIN, kind="never", veto=True, check=" or ".join(more)))
     elif limited:
         items.append(Use("changes_nothing"))
     return Turn(name, user, tuple(items), note)
+
+
+def _times(call: Reference, calls: Sequence[Reference]) -> int:
+    """How often the ground truth has calls that the pattern of this one may match.
+
+    An empty object matches any value, and a default that cannot be written is not compared.
+    """
+    defaults = call.function.defaults.values()
+    loose = not all(map(_is_value, defaults)) or _has_empty_object(call.arguments)
+    return sum(
+        other.meaning == call.meaning or (loose and other.function.name == call.function.name)
+        for other in calls
+    )
+
+
+def _has_empty_object(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(each == {} or _has_empty_object(each) for each in value.values())
+    return isinstance(value, list) and any(e == {} or _has_empty_object(e) for e in value)
 
 
 def idle_turn(name: str, user: str, idle: Idle, limited: bool, note: str = "") -> Turn:
@@ -169,7 +198,8 @@ def pattern(call: Reference) -> str:
     """The calls that do what this one does.
 
     An optional argument that is at its default may be left out, and one that was left out may be
-    given as its default: `not x != D` is true of both. Other arguments there may be none.
+    given as its default: `not x != D` is true of both. Other arguments there may be none. A list
+    that is a set has its elements in any order, each once.
     """
     defaults = call.function.defaults
     parts: list[str] = []
@@ -179,9 +209,21 @@ def pattern(call: Reference) -> str:
                 continue
             parts.append(f"not {syntax.path([key])} != {syntax.value(defaults[key])}")
         elif key in call.arguments:
-            parts += syntax.equal([key], call.arguments[key])
+            value = call.arguments[key]
+            unordered = isinstance(value, list) and key in call.function.unordered
+            parts += (syntax.members if unordered else syntax.equal)([key], value)
     parts.append("nothing else")
     return f"{syntax.tool(call.function.name)}({', '.join(parts)})"
+
+
+def _plain(value: Any) -> Any:
+    """The value with whole numbers written in one way: 1.0 is 1."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    whole = isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cm2.chat import to_chat
-from cm2.formats.names import name_of
+from cm2.formats.names import file_name, name_of
 from cm2.formats.record import Record, Reject
 from cm2.formats.source import NESTING, Found, SourceFault, read_text, too_deep
 from cm2.importers import chattools
@@ -71,7 +71,7 @@ def read_log(
     tasks = _tasks(dialogues, names)
     return Spec(
         domain=options.name or _domain(path),
-        title=f"A checklist to fill in, from {path.name}",
+        title=f"A checklist to fill in, from {file_name(path)}",
         tools=tools,
         system=system,
         tasks=tasks,
@@ -82,6 +82,7 @@ def read_log(
             *said_of(left_out),
             *unsaid,
             *more,
+            *_effectless(tools),
             *_unused(dialogues, names),
         ],
     )
@@ -169,6 +170,18 @@ def _tools(dialogues: Sequence[_Dialogue], options: Options) -> tuple[list[Schem
     return tools, [f"The dialogues have tools that the tools file lacks: {shown}."]
 
 
+def _effectless(tools: Sequence[Schema]) -> Iterator[str]:
+    """What the report says of tools that nothing says the effect of."""
+    unknown = [t for t in tools if "x-effect" not in t["function"] and "x-effect" not in t]
+    if unknown:
+        shown = chattools.names([chattools.name_of_tool(schema) for schema in unknown])
+        yield (
+            f"Nothing says what {shown} would change, so `any write` and `any read` match no such "
+            'call: write `"x-effect": "read"`, `"write"` or `"generic"` into the tools file '
+            "before you forbid changes."
+        )
+
+
 def _system(dialogues: Sequence[_Dialogue], options: Options) -> tuple[str, list[str]]:
     """The system prompt: that of the options, else the most common one of those that there are."""
     if options.system is not None:
@@ -243,9 +256,9 @@ def _tasks(dialogues: Sequence[_Dialogue], tools: Sequence[str]) -> list[Task]:
 
 def _note(path: Path, dialogues: int, tasks: Sequence[Task]) -> str:
     text = (
-        f"Made from {_count(dialogues)} in {path.name}, as a checklist to fill in. So far a turn "
-        "asks for the tools that every recording of it calls, or else for any reply at all. Lines "
-        "with `recorded` show what was called, as patterns to narrow the checks down to. What a "
-        "good reply says is still to be asked, for instance:"
+        f"Made from {_count(dialogues)} in {file_name(path)}, as a checklist to fill in. So far a "
+        "turn asks for the tools that every recording of it calls, or else for any reply at all. "
+        "Lines with `recorded` show what was called, as patterns to narrow the checks down to. "
+        "What a good reply says is still to be asked, for instance:"
     )
     return f"{text}\n\n{example([turn for task in tasks for turn in task.turns])}"

@@ -47,13 +47,18 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """`use template(arguments) as name …`; arguments are in the language's syntax."""
+    """`use template(arguments) as name …`; arguments are in the language's syntax.
+
+    `stricter` are items that a person may want besides or instead: they are written below it, as
+    comments.
+    """
 
     template: str
     arguments: tuple[str, ...] = ()
     name: str = ""
     weight: float | None = None
     after: tuple[str, ...] = ()
+    stricter: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

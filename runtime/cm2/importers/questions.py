@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 LEAD = re.compile(r"^\s*(?:check|verify|ensure|make sure) (?:that|if|whether) ", re.IGNORECASE)
 SUBJECT = re.compile(r"^(?:the )?(agent|user|customer)\s+(?=\S)", re.IGNORECASE)
@@ -36,6 +37,23 @@ def title(text: str) -> str:
         return line
     end = max((found.end() for found in re.finditer(r"[.?!](?= )", line[: TITLE + 1])), default=0)
     return line[:end] if end > TITLE // 3 else line[: TITLE - 1].rsplit(" ", 1)[0] + " …"
+
+
+def titles(texts: Sequence[str]) -> list[str]:
+    """A title for each text; of texts that begin alike, from the first wish of their own.
+
+    Where none has one, their titles stay the same: a condition on what to say is no title.
+    """
+    made = [title(text) for text in texts]
+    parts = [re.split(r"(?<=[.?!])\s+", " ".join(text.split())) for text in texts]
+    for number, one in enumerate(made):
+        alike = [i for i, other in enumerate(made) if other == one and texts[i] != texts[number]]
+        wishes = (part for part in parts[number] if part.startswith("You "))
+        own = (wish for wish in wishes if not any(wish in parts[i] for i in alike))
+        yours = next(own, "") if alike else ""
+        if yours and title(yours) not in made:
+            made[number] = title(yours)
+    return made
 
 
 def statement(assertion: str) -> str:

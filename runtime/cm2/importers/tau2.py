@@ -21,14 +21,26 @@ from cm2.importers.actions import (
     reads_of,
     repeat_official,
     templates,
+    veto_on_others,
 )
 from cm2.importers.assertions import asked
 from cm2.importers.chatlog import said_of
 from cm2.importers.draft import Spec, Task
 from cm2.importers.options import Options
+from cm2.importers.questions import titles
 from cm2.importers.schemas import derived, loosened, merged, read_tools
-from cm2.importers.tau2_words import HISTORY, about, instructions, title_of, unused
-from cm2.importers.vacuous import ending, note, of_tasks, on_words, report
+from cm2.importers.tau2_words import (
+    FREE,
+    HISTORY,
+    about,
+    instructions,
+    on_assertions,
+    on_basis,
+    on_state,
+    topic,
+    unused,
+)
+from cm2.importers.vacuous import alternatives, ending, note, of_tasks, on_words, report
 from cm2.trajectory import Trajectory
 
 HELP = "τ²-bench: a domain folder (tasks.json, tools.json, policy.md) or a run file"
@@ -53,6 +65,9 @@ class Source:
 def read(path: Path, options: Options) -> list[Spec]:
     """The draft of one domain. Raises SourceFault and OSError."""
     source = _open(path)
+    _refuse_others(source.tasks)
+    ids = task_ids(source.tasks)
+    wanted = [criteria(task) for task in source.tasks.items()]
     tools_file = options.tools or _beside(source.folder, "tools.json")
     if tools_file is None:
         help = "name the domain's tool schemas, with an `x-effect` each: `--tools tools.json`"
@@ -61,8 +76,6 @@ def read(path: Path, options: Options) -> list[Spec]:
     policy = source.policy
     if options.system is not None:
         policy = read_text(options.system)
-    ids = task_ids(source.tasks)
-    wanted = [criteria(task) for task in source.tasks.items()]
     spec = Spec(options.name or source.domain, f"τ²-bench: {source.domain}", system=policy)
     spec.tools, added = merged(tools, _derived(wanted, source.played, by_user=False))
     calls = [(a.tool, a.arguments) for goal in wanted for a in goal.actions if not a.by_user]
@@ -81,8 +94,9 @@ def read(path: Path, options: Options) -> list[Spec]:
     names = task_names(ids)
     used: list[str] = []
     unsaid: dict[str, list[str]] = {}
-    for one, task, goal in zip(ids, source.tasks.items(), wanted, strict=True):
-        made = _Task(names[one], task, goal, toolbox, options.diagnostics)
+    headings = titles([topic(task) for task in source.tasks.items()])
+    for one, heading, task, goal in zip(ids, headings, source.tasks.items(), wanted, strict=True):
+        made = _Task(names[one], heading, task, goal, toolbox, options.diagnostics)
         spec.tasks.append(made.draft(source.dialogues.get(names[one], ())))
         for sentence in dict.fromkeys(made.unsaid):
             unsaid.setdefault(sentence, []).append(made.name)
@@ -97,7 +111,7 @@ def _open(path: Path) -> Source:
         policy = _beside(path, "policy.md") or _beside(path, "main_policy.md")
         text = read_text(policy) if policy is not None else ""
         domain = name_of(path.resolve().name, (), "domain")
-        return Source(read_json(path / "tasks.json"), domain, path, text, {}, ())
+        return Source(read_json(_tasks_in(path)), domain, path, text, {}, ())
     whole = read_json(path)
     if isinstance(whole.value, list):
         policy = _beside(path.parent, "policy.md")
@@ -129,6 +143,28 @@ def _open(path: Path) -> Source:
         played,
         [*said_of(rejects), *_elsewhere(elsewhere)],
     )
+
+
+def _refuse_others(tasks: Found) -> None:
+    """Raises SourceFault where the first of the tasks has nothing of one."""
+    for task in tasks.items():
+        if not {"user_scenario", "evaluation_criteria"} & task.object().keys():
+            help = "a task has an `id`, a `user_scenario` and `evaluation_criteria`"
+            raise task.fault("this is no task of τ²-bench", help)
+        return
+
+
+def _tasks_in(folder: Path) -> Path:
+    """The tasks of a domain folder. Raises SourceFault."""
+    if (folder / "tasks.json").is_file():
+        return folder / "tasks.json"
+    run = next(iter(sorted(folder.glob("**/*.json.gz"))), None)
+    such = f", such as `{run}`" if run is not None else ""
+    help = (
+        "a domain folder holds tasks.json, tools.json and policy.md; a run file, which brings its "
+        f"own tasks, can be named instead{such}"
+    )
+    raise SourceFault(str(folder), None, "", "no domain folder of τ²-bench: no tasks.json", help)
 
 
 def _elsewhere(tasks: Collection[str]) -> list[str]:
@@ -169,9 +205,16 @@ class _Task:
     """One task while its draft is made; `unsaid` is what its source says and the draft does not."""
 
     def __init__(
-        self, name: str, task: Found, goal: Criteria, tools: Toolbox, diagnostics: bool
+        self,
+        name: str,
+        title: str,
+        task: Found,
+        goal: Criteria,
+        tools: Toolbox,
+        diagnostics: bool,
     ) -> None:
         self.name = name
+        self.title = title
         self.task = task
         self.told = instructions(task)
         self.goal = goal
@@ -182,13 +225,12 @@ class _Task:
 
     def draft(self, recordings: Sequence[Trajectory]) -> Task:
         notes = [*about(self.task), *self._items()]
-        self._report_state()
-        self.unsaid += unused(self.task)
+        self.unsaid += [*on_state(self.task), *unused(self.task)]
         if self.diagnostics:
             repeat_official(self.goal, self.tools, self.checklist)
         return Task(
             self.name,
-            title=title_of(self.task),
+            title=self.title,
             simulated=self.told,
             items=tuple(self.checklist.items),
             recordings=tuple(recordings),
@@ -200,7 +242,8 @@ class _Task:
         basis_of = found.get("reward_basis") if found is not None else None
         basis = basis_of.texts() if basis_of is not None else list(BASIS)
         changes = found is not None and found.get("actions") is not None and "DB" in basis
-        allowed = [*self.goal.actions, *_before(self.task)] if changes else None
+        done = [*self.goal.actions, *_before(self.task)]
+        allowed = done if changes else None
         actions = goal_items(self._wanted(basis), self.goal, allowed, self.tools, self.checklist)
         writes = {n: a for n, a in actions.items() if self.tools.effect(a) == "write"}
         said = found.get("nl_assertions") if found is not None else None
@@ -212,9 +255,17 @@ class _Task:
             self.checklist,
             counted="NL_ASSERTION" in basis,
         )
-        paid = ending(actions, self.goal, self.tools, self.checklist)
-        self._report_basis(basis, found)
-        self.unsaid += [*([report(paid)] if paid else []), *on_words(self.goal, self.told)]
+        free = allowed is None and bool(self.tools.names("write"))
+        stricter = [veto_on_others(done, self.tools)] if free else []
+        paid = ending(actions, self.goal, self.tools, self.checklist, stricter)
+        self.unsaid += [
+            *on_basis(basis, self.goal),
+            *on_assertions(found, actions.values()),
+            *([report(paid)] if paid else []),
+            *([FREE] if free else []),
+            *alternatives(actions),
+            *on_words(self.goal, self.told),
+        ]
         return [*([note(paid)] if paid else []), *notes]
 
     def _wanted(self, basis: Sequence[str]) -> list[Action]:
@@ -226,35 +277,6 @@ class _Task:
             for action in self.goal.actions
             if action.by_user or self.tools.effect(action) == "write"
         ]
-
-    def _report_basis(self, basis: Sequence[str], found: Found | None) -> None:
-        env = found.get("env_assertions") if found is not None else None
-        stand = "the reference actions stand" if self.goal.actions else "nothing stands"
-        for assertion in env.items() if env is not None else ():
-            self.unsaid.append(
-                f"`{assertion['func_name'].text()}` asserts the state of the world, which no "
-                f"dialogue shows; {stand} for it"
-            )
-        if self.goal.communicate and "COMMUNICATE" not in basis:
-            self.unsaid.append(
-                "the official reward leaves out what must be said (`communicate_info`), which "
-                "counts here"
-            )
-        for word in basis:
-            if word not in ("DB", "COMMUNICATE", "ACTION", "NL_ASSERTION", "ENV_ASSERTION"):
-                self.unsaid.append(
-                    f"the reward basis `{word}` is not known, and nothing of it made"
-                )
-
-    def _report_state(self) -> None:
-        state = self.task.get("initial_state")
-        for key, value in state.members() if state is not None else ():
-            if value.value and key == HISTORY:
-                self.unsaid.append(
-                    "the dialogue begins with messages of its own, which are not here"
-                )
-            elif value.value:
-                self.unsaid.append(f"the world starts from a state of its own (`{key}`)")
 
 
 def _before(task: Found) -> list[Action]:

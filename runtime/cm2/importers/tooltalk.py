@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cm2.formats.names import name_of
+from cm2.formats.names import file_name, name_of
 from cm2.formats.source import SourceFault, read_json, read_text
 from cm2.importers import tooltalk_apis as apis
 from cm2.importers.draft import Item, Spec, Task, Turn, Use
@@ -46,8 +46,8 @@ or a registration gives the token.
 """
 
 NOTE = """\
-A turn asks for the golden calls of its conversation. `succeeds` is ToolTalk's own measure: it waits
-for all of them, and holds if no action was taken beside them."""
+A turn asks for the golden calls of its conversation. `succeeds` is ToolTalk's own measure: it \
+waits for all of them, and holds if no action was taken beside them."""
 
 UNSAID = (
     "ToolTalk compares texts by embeddings; checks look for key words, and a judge is asked about"
@@ -89,7 +89,9 @@ def read(path: Path, options: Options) -> list[Spec]:
     specs = []
     for folder, group in folders.items():
         spec = Spec(_domain(folder, path, options, alone=len(folders) == 1))
-        spec.title = "ToolTalk's conversations" + ("" if path.is_file() else f" in {folder.name}")
+        spec.title = "ToolTalk's conversations" + (
+            "" if path.is_file() else f" in {file_name(folder)}"
+        )
         spec.note = NOTE
         spec.tools = tools
         spec.system = read_text(options.system) if options.system is not None else SYSTEM

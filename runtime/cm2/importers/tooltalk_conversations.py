@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from cm2.formats.names import file_name
 from cm2.formats.source import COMPARED, Found
 from cm2.importers.tooltalk_calls import Golden
 from cm2.trajectory import Call, Step, Trajectory, Turn
@@ -69,7 +70,7 @@ def read_conversation(top: Found, file: Path) -> Conversation:
                 raise message["role"].fault(f"found `{role}`", "expected user or assistant")
     if not exchanges:
         raise top["conversation"].fault("holds no user message", "fetch the file again")
-    title = name.filled() if name is not None else file.stem
+    title = name.filled() if name is not None else file_name(file).removesuffix(".json")
     return Conversation(title, top, tuple(opening), exchanges, joined)
 
 

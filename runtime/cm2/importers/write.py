@@ -6,7 +6,6 @@ Nothing reaches the output folder unless everything was written and the spec com
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,20 +16,10 @@ from textwrap import wrap
 
 from cm2.importers.draft import Item, Spec, Task, Template, Turn, Use
 from cm2.importers.syntax import escaped, quoted
+from cm2.importers.wrapping import INDENT, WIDTH, filled
 from cm2.trajectory import Trajectory
 from cm2dsl.chat import to_chat
 from cm2dsl.compiler import compile_file
-
-WIDTH = 100
-INDENT = "  "
-
-# A check in pieces that may stand on lines of their own: after a comma, and before `and` and `or`.
-# Strings and regular expressions are never broken.
-BREAKS = re.compile(
-    r'(?:"(?:[^"\\]|\\.)*"|/(?:[^/\\\n]|\\.)+/|(?! (?:and|or|except) )[^",])+(?:, ?)?|, ?| ',
-    re.DOTALL,
-)
-QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|/(?:[^/\\\n]|\\.)+/', re.DOTALL)
 
 
 class WriteFault(Exception):  # noqa: N818 - a fault of what is there, as SourceFault is
@@ -58,10 +47,21 @@ def write_specs(specs: Sequence[Spec], out: Path) -> list[Path]:
             if (out / path).exists():
                 help = "name another folder with -o, or move the file away"
                 raise WriteFault(f"`{out / path}` is there already", help)
-        for path in made:
-            (out / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(fresh / path, out / path)
+        _move(made, fresh, out)
     return [out / f"{spec.domain}.cm2" for spec in specs]
+
+
+def _move(files: Sequence[Path], fresh: Path, out: Path) -> None:
+    """Move the files into the folder; where that is interrupted, none of them stays there."""
+    begun: list[Path] = []
+    try:
+        for file in files:
+            begun.append(out / file)
+            shutil.move(fresh / file, out / file)
+    except BaseException:
+        for path in begun:
+            path.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
@@ -190,9 +190,19 @@ def _item(item: Item | Use, indent: str) -> list[str]:
         arguments = f"({', '.join(item.arguments)})" if item.arguments else ""
         name = ["as", item.name] if item.name and item.name != item.template else []
         words = ["use", item.template + arguments, *name, *_shared(item)]
-        return [indent + " ".join(words)]
+        return [indent + " ".join(words), *_offers(item.stricter, indent)]
     head = " ".join([item.kind, item.name, *_modifiers(item)])
     return _block(head, _entries(item), item.note, indent)
+
+
+def _offers(items: Sequence[Item], indent: str) -> list[str]:
+    """Items as comments, ready to be used without the signs before them."""
+    lines = [line for item in items for line in _item(item, indent + INDENT)]
+    mark = f"{indent}# stricter:"
+    if len(lines) == 1 and len(mark) + 1 + len(lines[0].strip()) <= WIDTH:
+        return [f"{mark} {lines[0].strip()}"]
+    texts = [line[len(indent) + len(INDENT) :] for line in lines]
+    return [*([mark] if lines else []), *(f"{indent}# {text}" for text in texts)]
 
 
 def _block(head: str, entries: list[tuple[str, str]], note: str, indent: str) -> list[str]:
@@ -207,41 +217,8 @@ def _block(head: str, entries: list[tuple[str, str]], note: str, indent: str) ->
     lines.append(f"{indent}{head} {{")
     for word, text in entries:
         first = f"{indent}{INDENT}{word.ljust(width)} "
-        lines += _filled(first, text) if word == "check" else [first + text]
+        lines += filled(first, text) if word == "check" else [first + text]
     return [*lines, f"{indent}}}"]
-
-
-def _filled(first: str, check: str) -> list[str]:
-    """A check after `first`, on as many lines as it takes.
-
-    A call stands on a line of its own, and what goes on inside its brackets is indented below it.
-    """
-    margin = " " * (len(first) - len(first.lstrip())) + INDENT * 2
-    lines, line = [], first
-    for part in _calls(check):
-        if len(line) + len(part.rstrip()) > WIDTH and line.strip() and line != first:
-            lines.append(line.rstrip())
-            line = margin
-        for piece in BREAKS.findall(part):
-            if len(line) + len(piece.rstrip()) > WIDTH and line.strip() and line != first:
-                lines.append(line.rstrip())
-                line = margin + INDENT
-            line += piece
-    return [*lines, line.rstrip()]
-
-
-def _calls(check: str) -> list[str]:
-    """A check in pieces that may be broken, but not inside brackets."""
-    calls: list[str] = []
-    depth = 0
-    for piece in BREAKS.findall(check):
-        if depth:
-            calls[-1] += piece
-        else:
-            calls.append(piece)
-        bare = QUOTED.sub("", piece)
-        depth += sum(bare.count(c) for c in "([") - sum(bare.count(c) for c in ")]")
-    return calls
 
 
 def _shared(item: Item | Use) -> list[str]:

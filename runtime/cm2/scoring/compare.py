@@ -83,7 +83,7 @@ class Comparison:
             "reward": scored.reward,
             "official": official.reward,
             "items": {name: verdict_of(outcome) for name, outcome in scored.outcomes.items()},
-            "other items": wrong,
+            "other_items": wrong,
             "evidence": evidence_of(scored),
         }
         return msgspec.json.encode(record) + b"\n"

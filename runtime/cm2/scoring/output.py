@@ -2,7 +2,7 @@
 
 While it runs, what it writes goes to files whose names end in `.partial`, and how far they are
 known to be good is in `OUT.partial.json`. A run that ends renames them; one that is interrupted
-leaves them, and the same command goes on where that file says.
+leaves them, and the same command, given again, goes on where that file says.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from cm2.formats.record import Reject
+from cm2.scoring.places import (
+    OutputFault,
+    partial_path,
+    rejects_path,
+    state_path,
+    unnamed_disagreements,
+)
 from cm2.scoring.tally import Tally
 
 SAVE_EVERY = 1.0
 """Seconds between two notes of how far the run is: noting it takes as long as scoring a little."""
 
 Key = Mapping[str, str]
-"""What makes two runs the same, by what it is called in a message."""
-
-
-class OutputFault(Exception):  # noqa: N818 - a fault of what is there
-    """Files that are in the way of a run. `help` says what to do."""
-
-    def __init__(self, message: str, help: str) -> None:
-        super().__init__(f"error: {message}\n  = help: {help}")
-        self.message = message
-        self.help = help
+"""What makes two runs the same."""
+OTHER = {"spec": "another spec", "dialogues": "other dialogues", "options": "other options"}
+"""What a message says of a run whose key differs."""
 
 
 def run_key(bundle: str, inputs: Sequence[Path], options: Any) -> Key:
@@ -80,7 +80,8 @@ class Partial:
 class Output:
     """The files of one run: rows, rejects, and disagreements where they are looked for.
 
-    `done` pieces of the input are in them, which add up to `tally`.
+    `done` pieces of the input are in them, which add up to `tally`; so far `saved` dialogues are
+    where the same run finds them. `listed` is the file of disagreements, if one was named.
     """
 
     def __init__(
@@ -98,11 +99,12 @@ class Output:
         """
         self.out = out
         self.key = key
-        self.state_path = out.with_name(out.name + ".partial.json")
+        self.state_path = state_path(out)
         self.done = 0
         self.tally = Tally()
-        self._keep_disagreements = disagreements is not None
-        beside = disagreements or out.with_name(f"{out.stem}.disagreements.jsonl")
+        self.saved = 0
+        self.listed = disagreements
+        beside = disagreements or unnamed_disagreements(out)
         finals = [out, rejects_path(out), *([beside] if agree else [])]
         sizes = [0] * len(finals)
         if self.state_path.exists() and not restart:
@@ -110,7 +112,7 @@ class Output:
         self._parts = [Partial(path, size) for path, size in zip(finals, sizes, strict=True)]
         self._rows, self._rejects = self._parts[:2]
         self._disagreements = self._parts[2] if agree else None
-        self._saved = 0.0
+        self._noted = 0.0
         self._open = self._whole = True
         self._save()
 
@@ -120,9 +122,9 @@ class Output:
         help = "finish that run with its own command, or begin anew with --restart"
         try:
             state = json.loads(self.state_path.read_text(encoding="utf-8"))
-            other = [name for name in self.key if state["key"][name] != self.key[name]]
+            other = [OTHER[name] for name in self.key if state["key"][name] != self.key[name]]
             if other:
-                message = f"{left} is of a run with other {' and other '.join(other)}"
+                message = f"{left} is of a run with {' and '.join(other)}"
                 raise OutputFault(message, help)
             sizes = [int(size) for size in state["sizes"]]
             self.tally = Tally.from_json(state["tally"])
@@ -152,7 +154,7 @@ class Output:
         self.tally.add(tally)
         self.done += 1
         self._whole = True
-        if time.monotonic() - self._saved > SAVE_EVERY:
+        if time.monotonic() - self._noted > SAVE_EVERY:
             self._save()
 
     def _save(self) -> None:
@@ -165,7 +167,8 @@ class Output:
         fresh = self.state_path.with_name(self.state_path.name + ".new")
         fresh.write_text(json.dumps(state), encoding="utf-8")
         fresh.replace(self.state_path)
-        self._saved = time.monotonic()
+        self.saved = self.tally.dialogues
+        self._noted = time.monotonic()
 
     def pause(self) -> None:
         """Leave the files so that the same run can go on with them. Raises OSError.
@@ -198,7 +201,7 @@ class Output:
             self._rejects.discard()
             self._rejects.final.unlink(missing_ok=True)
         if self._disagreements is not None:
-            if self._keep_disagreements:
+            if self.listed is not None:
                 self._disagreements.finish()
             else:
                 self._disagreements.discard()
@@ -211,41 +214,6 @@ class Output:
 
     def first_disagreements(self, count: int) -> list[bytes]:
         return self._disagreements.first(count) if self._disagreements is not None else []
-
-
-def refuse_to_lose(inputs: Sequence[Path], out: Path | None, disagreements: Path | None) -> None:
-    """Raises OutputFault where a file to write is one that is read, or could not be written.
-
-    Raises OSError where that cannot be known.
-    """
-    for path in inputs:
-        if not path.is_file():
-            help = "write the dialogues to a file, and name that"
-            raise OutputFault(f"`{path}` is a pipe or a device", help)
-    others = () if out is None else (out.absolute(), rejects_path(out).absolute())
-    if disagreements is not None and disagreements.absolute() in others:
-        raise OutputFault("-o and --disagreements would write the same file", "name another")
-    for written in (out, disagreements):
-        if written is None:
-            continue
-        if not written.parent.is_dir():
-            help = f"make it, and write `{written.name}` there"
-            raise OutputFault(f"there is no folder `{written.parent}`", help)
-        for path in (written, rejects_path(written)):
-            if path.exists() and not path.is_file():
-                raise OutputFault(f"`{path}` is there and is no file", "name another file")
-            if path.exists() and any(path.samefile(one) for one in inputs):
-                raise OutputFault(f"`{path}` is a file of dialogues", "name another file to write")
-
-
-def rejects_path(out: Path) -> Path:
-    """Where the rejects of a run go: `scores.rejects.jsonl` beside `scores.jsonl`."""
-    return out.with_name(f"{out.stem}.rejects.jsonl")
-
-
-def partial_path(path: Path) -> Path:
-    """Where a file is written until it is whole."""
-    return path.with_name(path.name + ".partial")
 
 
 def reject_line(reject: Reject) -> bytes:

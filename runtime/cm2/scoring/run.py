@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
 from cm2.bundle import Bundle
 from cm2.score import Decides
+from cm2.scoring.origins import Origins
 from cm2.scoring.units import Unit, pieces
 from cm2.scoring.worker import Options, Result, Worker, start, work
 
@@ -30,14 +33,20 @@ class Run:
     options: Options
     judge: Decides | None = None
     jobs: int = 1
+    origins: Origins = field(init=False)
 
-    def results(self, done: int = 0) -> Iterator[tuple[int, Result]]:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "origins", Origins(self.bundle.spec))
+
+    def results(self, done: int = 0) -> Generator[tuple[int, Result], None, None]:
         """(bytes of the input, result) of each piece after the first `done`.
 
-        Raises OSError, and BrokenProcessPool where a process died.
+        Close it where it is left before its end: it waits for its processes. Raises OSError, and
+        BrokenProcessPool where a process died. `origins` has looked at the files so far.
         """
         alone = self.jobs == 1
-        units = islice(pieces(self.inputs, self.form, with_data=alone), done, None)
+        found = pieces(self.inputs, self.form, alone, self.origins)
+        units = islice(found, done, None)
         if alone:
             worker = Worker(self.bundle, self.options, self.judge)
             return ((unit.size, worker.score(unit)) for unit in units)
@@ -46,7 +55,7 @@ class Run:
 
 def score_in_processes(
     units: Iterable[Unit], bundle: str, options: Options, jobs: int
-) -> Iterator[tuple[int, Result]]:
+) -> Generator[tuple[int, Result], None, None]:
     """The size of each piece and its result, scored by `jobs` processes.
 
     `bundle` is the folder that each of them loads. A process that dies raises BrokenProcessPool.
@@ -57,7 +66,8 @@ def score_in_processes(
         waiting: deque[tuple[int, Future[Result]]] = deque()
         try:
             for unit in units:
-                waiting.append((unit.size, pool.submit(work, unit)))
+                with _uninterrupted():
+                    waiting.append((unit.size, pool.submit(work, unit)))
                 if len(waiting) > AHEAD * jobs:
                     size, future = waiting.popleft()
                     yield size, future.result()
@@ -67,3 +77,16 @@ def score_in_processes(
         finally:
             for _, future in waiting:
                 future.cancel()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """What starts here, a process or a thread, is never interrupted; this thread is afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -13,7 +13,9 @@ Cells = list[int]
 
 @dataclass(slots=True)
 class Tally:
-    """`items` counts verdicts by `task.turn.item`, in the order of VERDICTS; `unjudged` are those
+    """`rejected` counts dialogues, `unread` files of which no dialogue could be read.
+
+    `items` counts verdicts by `task.turn.item`, in the order of VERDICTS; `unjudged` are those
     that were left out for want of a judge.
 
     With official results, `by_file` has for each file the tables of the reward and of the
@@ -24,6 +26,7 @@ class Tally:
 
     dialogues: int = 0
     rejected: int = 0
+    unread: int = 0
     rewarded: int = 0
     reward_sum: float = 0.0
     items: dict[str, list[int]] = field(default_factory=dict)
@@ -44,6 +47,7 @@ class Tally:
         """Take another tally's counts in."""
         self.dialogues += other.dialogues
         self.rejected += other.rejected
+        self.unread += other.unread
         self.rewarded += other.rewarded
         self.reward_sum += other.reward_sum
         self.unjudged |= other.unjudged

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from cm2.formats.origin import Accept
 from cm2.formats.record import Record, Reject
 from cm2.formats.source import BROKEN, SourceFault, not_gzip
 from cm2.formats.streaming import LONGEST
@@ -26,6 +27,9 @@ BATCH = 64
 
 CHAT = ("cm2", "openai")
 """The formats whose files have a dialogue a line."""
+
+RUNS = ("tau2", "tau1")
+"""The formats whose files hold the tasks that they were made with."""
 
 BOM = b"\xef\xbb\xbf"
 
@@ -65,8 +69,12 @@ class Batch:
 Unit = Lines | Batch
 
 
-def pieces(inputs: Iterable[Path], form: str, with_data: bool = True) -> Iterator[Unit]:
+def pieces(
+    inputs: Iterable[Path], form: str, with_data: bool = True, accept: Accept | None = None
+) -> Iterator[Unit]:
     """All files of a format, in pieces. A file that cannot be read as a whole is a Reject.
+
+    So is one whose origin is said in it (RUNS) and not accepted.
 
     Raises OSError.
     """
@@ -76,9 +84,10 @@ def pieces(inputs: Iterable[Path], form: str, with_data: bool = True) -> Iterato
             continue
         module = import_module(f"cm2.formats.{'openai' if form in CHAT else form}")
         try:
-            yield from batches(path, module.read(path))
+            found = module.read(path, accept) if form in RUNS else module.read(path)
+            yield from batches(path, found)
         except SourceFault as fault:
-            where = Reject(fault.file, fault.line, fault.path, fault.message, fault.help)
+            where = Reject(fault.file, fault.line, fault.path, fault.message, fault.help, True)
             yield Batch(str(path), [where])
 
 

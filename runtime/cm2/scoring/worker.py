@@ -20,6 +20,7 @@ from cm2.formats.record import Record, Reject
 from cm2.plan import Plan, plan_of
 from cm2.score import Decides, Scored, ScoreError, find_instance, score_all, score_facts
 from cm2.scoring.compare import SUCCESS, Comparison, OfficialFault, official_of
+from cm2.scoring.scripts import Scripts
 from cm2.scoring.tally import VERDICTS, Tally
 from cm2.scoring.units import Lines, Unit
 from cm2.scoring.verdicts import evidence_of, verdict_of
@@ -60,6 +61,9 @@ class Worker:
         self.bundle = bundle
         self.options = options
         self.judge = judge
+        # A dialogue need name no task where all are of one, or where there is but one.
+        unknown = not options.task and len(bundle.by_id) > 1
+        self._scripts = Scripts(bundle) if unknown else None
         self._tally = Tally()
         self._of_task: dict[str, dict[str, list[int]]] = {}
         effects = {tool.name: tool.effect for tool in bundle.spec.tools}
@@ -74,7 +78,8 @@ class Worker:
         else:
             records = self._read_lines(unit) if isinstance(unit, Lines) else unit.records
             self._score_records(unit.file, records, rows, result)
-        result.tally.rejected = len(result.rejects)
+        result.tally.unread = sum(reject.whole for reject in result.rejects)
+        result.tally.rejected = len(result.rejects) - result.tally.unread
         result.rows = b"".join(rows)
         return result
 
@@ -82,6 +87,7 @@ class Worker:
 
     def _score_lines(self, unit: Lines, rows: list[bytes], result: Result) -> None:
         bundle, known, default = self.bundle, self.bundle.by_id, self.options.task
+        named = self._scripts is None
         data, start = unit.read(), 0
         view = memoryview(data)  # a line need not be copied to be read
         number = unit.first - 1
@@ -91,7 +97,7 @@ class Worker:
             line, start = view[start:end], end + 1
             number += 1
             found = read_facts(line)
-            if found is None:
+            if found is None or not (named or found[1]):
                 text = bytes(line)
                 if not text or text.isspace():
                     continue
@@ -119,7 +125,18 @@ class Worker:
             result.rejects.append(record)
             return None
         trajectory = record.trajectory
-        return trajectory.id, trajectory.task, facts_of(trajectory)
+        try:
+            return trajectory.id, self._task_of(trajectory), facts_of(trajectory)
+        except ScoreError as error:
+            result.rejects.append(Reject(file, number, "task", error.message, error.help))
+            return None
+
+    def _task_of(self, trajectory: Trajectory) -> str:
+        """The task that the dialogue, the options or its user name. Raises ScoreError."""
+        task = trajectory.task or self.options.task
+        if task or self._scripts is None:
+            return task
+        return self._scripts.task_of(trajectory)
 
     # --- everything else ------------------------------------------------------------------------
 
@@ -165,9 +182,9 @@ class Worker:
     def _ready(self, file: str, record: Record) -> tuple[Trajectory, Record] | Reject:
         """The dialogue with its task, and with the official result where one is asked for."""
         trajectory = record.trajectory
-        task = trajectory.task or self.options.task
         where = "" if record.line is not None else f"dialogue `{trajectory.id}`: "
         try:
+            task = self._task_of(trajectory)
             find_instance(self.bundle, task)
             if self.options.agree and record.official is None:
                 record = replace(record, official=official_of(trajectory))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workshop import action, call, holds, items, made, task
+from workshop import TOOLS, action, call, holds, imported, items, made, task, tool, written
 
 from cm2.importers.draft import Item
 from cm2.importers.questions import question, short, statement, title
@@ -51,12 +51,67 @@ def test_a_required_write_decides_an_assertion_that_names_it(
         "Agent cancels the job.",
         "Agent cancels job JOB18 and tells the user.",
         "Agent books JOB17 on 2026-03-03.",
+        "Agent cancels JOB18 if the user insists.",
+        "Agent cancels all of JOB18.",
+        "Agent cancels 2 parts of JOB18.",
+        "Agent closes JOB18.",
+        "The user cancels JOB18 by phone.",
+        "Agent cancels 'the lamp' of JOB18.",
+        "Agent cancels JOB18 for Ines.",
     ],
 )
 def test_an_assertion_that_says_more_than_a_write_is_asked(tmp_path: Path, assertion: str) -> None:
     asks, note = judged(tmp_path, assertion, actions=[BOOK, CANCEL])
     assert len(asks) == 1
     assert note == ""
+
+
+HOLD = action("order_parts", job="JOB17", parts=["bell 'Ding'", "LAMP-2"])
+SPLIT = action("split_bill", job="JOB17", shares=[{"payer": "Ines Roth", "amount": 1250.5}])
+
+
+@pytest.mark.parametrize(
+    ("assertion", "decides"),
+    [
+        ("Agent makes a reservation of a slot for JOB17 on March 2.", "book_slot"),
+        ("Agent should reserve the slot of JOB17 on 2026-03-02 in the workshop", "book_slot"),
+        ("Agent cancels the whole repair JOB18.", "cancel_job"),
+        ("Agent splits the bill: $1,250.50 for Ines Roth.", "split_bill"),
+    ],
+)
+def test_a_write_with_every_id_amount_date_and_name_of_a_sentence_decides_it(
+    tmp_path: Path, assertion: str, decides: str
+) -> None:
+    asks, note = judged(tmp_path, assertion, actions=[BOOK, CANCEL, SPLIT])
+    assert asks == []
+    assert note.startswith(f"`{decides}` decides: ")
+
+
+@pytest.mark.parametrize(("writes", "asked"), [([HOLD], 0), ([HOLD, BOOK], 1)])
+def test_a_sentence_without_names_is_decided_only_by_an_only_write_of_that_name(
+    tmp_path: Path, writes: list[Any], asked: int
+) -> None:
+    said = "Agent should process the order of parts."
+    asks, note = judged(tmp_path, said, actions=writes)
+    assert len(asks) == asked
+    assert note == ("" if asked else f"`order_parts` decides: {said}")
+
+
+def test_a_sentence_that_two_writes_fit_or_that_names_another_choice_is_asked(
+    tmp_path: Path,
+) -> None:
+    twice = [BOOK, action("book_slot", job="JOB17", day="2026-03-03")]
+    asks, _ = judged(tmp_path, "Agent books JOB17 with care.", actions=twice)
+    assert len(asks) == 1
+    kinds = {"type": "string", "enum": ["city_bike", "race_bike"]}
+    tools = [*TOOLS, tool("rent", "write", job={"type": "string"}, kind=kinds)]
+    rent = action("rent", job="JOB17", kind="city_bike")
+    said = ["Agent rents the race bike to JOB17.", "Agent rents the city bike to JOB17."]
+    folder = written(tmp_path, task(nl_assertions=said, actions=[rent]), tools=tools)
+    spec, _ = imported(folder, out="rent")
+    assert [item.ask for item in items(spec).values() if item.ask] == [
+        "Is it true that the agent rents the race bike to JOB17?"
+    ]
 
 
 def test_a_date_may_be_written_out(tmp_path: Path) -> None:

@@ -190,7 +190,10 @@ def test_equal_calls_are_counted_and_defaults_may_be_written_or_left_out(source:
     assert checks(first) == {
         "creates_ticket": 'called create_ticket(title == "Cold", not priority != 1, nothing else)'
         " at_least 2 times",
-        "no_other_writes": "called any write at_most 2 times",
+        "no_other_writes": "called any write "
+        'except create_ticket(title == "Cold", not priority != 1, nothing else)',
+        "no_write_again": 'called create_ticket(title == "Cold", not priority != 1, nothing else)'
+        " at_least 3 times",
     }
 
 
@@ -200,8 +203,51 @@ def test_positional_arguments_are_named_and_nested_ones_compared_part_by_part(so
     assert checks(turn) == {
         "closes_ticket": "called close_ticket(ticket_id == 4, nothing else)",
         "edits_ticket": 'called edit_ticket(ticket_id == 5, updates.status == "new", nothing else)',
-        "no_other_writes": "called any write at_most 2 times",
+        "no_other_writes": "called any write except close_ticket(ticket_id == 4, nothing else), "
+        'edit_ticket(ticket_id == 5, updates.status == "new", nothing else)',
+        "no_write_again": "called close_ticket(ticket_id == 4, nothing else) at_least 2 times or "
+        'called edit_ticket(ticket_id == 5, updates.status == "new", nothing else)'
+        " at_least 2 times",
     }
+
+
+def test_a_write_in_place_of_another_is_worth_nothing_and_so_is_one_once_more(
+    source: Path, tmp_path: Path
+) -> None:
+    write_specs(read(source, Options()), tmp_path)
+    spec = "bfcl_tickets_without_create_ticket"
+    bundle = open_spec(tmp_path / f"{spec}.cm2")
+    (good,) = read_chat(tmp_path / f"{spec}.recordings.jsonl")
+    first, second, reply = good.turns[0].steps
+    wrong = Step(calls=(Call("x", "close_ticket", {"ticket_id": 6}, "{}"),))
+    read_only = Step(calls=(Call("x", "get_ticket", {"ticket_id": 6}, "{}"),))
+    changed = [(first, reply), (first, wrong, reply), (first, first, reply)]
+    kept = [(second, first, reply), (first, read_only, second, reply)]
+    scored = score_all(bundle, [with_steps(good, 0, steps) for steps in (*changed, *kept)])
+    assert [each.reward for each in scored] == [0.5, 0.0, 0.0, 1.0, 1.0]
+
+
+def test_a_list_of_choices_has_no_order_and_any_other_list_has_one(
+    source: Path, tmp_path: Path
+) -> None:
+    choices = {"type": "array", "items": TEXT, "description": 'Which. [Enum]: ["north", "south"]'}
+    gates = document("open_gates", ["gates"], gates=choices)
+    save(source / "multi_turn_func_doc" / "garden_bot.json", [*GARDEN, gates])
+    truth = [["open_gates(gates=['north', 'south'])", "plan(beds=['roses', 'peas'])"]]
+    rewrite(source, BASE, "multi_turn_base_2", truth)
+    write_specs(read(source, Options()), tmp_path)
+    bundle = open_spec(tmp_path / "bfcl_tickets_garden_bot.cm2")
+    (good,) = read_chat(tmp_path / "bfcl_tickets_garden_bot.recordings.jsonl")
+    opens, plans, reply = good.turns[0].steps
+
+    def turned(step: Step) -> Step:
+        (call,) = step.calls
+        arguments = {key: value[::-1] for key, value in (call.arguments or {}).items()}
+        return replace(step, calls=(replace(call, arguments=arguments),))
+
+    steps = [(turned(opens), plans, reply), (opens, turned(plans), reply)]
+    scored = score_all(bundle, [with_steps(good, 0, each) for each in steps])
+    assert [each.reward for each in scored] == [1.0, 0.0]
 
 
 def test_a_turn_that_only_reads_forbids_every_write(source: Path) -> None:
@@ -351,6 +397,20 @@ def test_no_call_string_makes_the_parser_fall_over(text: str) -> None:
 def test_a_folder_without_questions_says_what_to_name(tmp_path: Path) -> None:
     with pytest.raises(SourceFault, match="no multi-turn question file in here"):
         read(tmp_path, Options())
+
+
+def test_the_answers_are_no_questions(source: Path) -> None:
+    for path, named in (("", source), (BASE, source / BASE)):
+        with pytest.raises(SourceFault, match="these are answers, and no questions") as raised:
+            read(source / "possible_answer" / path, Options())
+        assert f"`{named}`" in raised.value.help
+
+
+def test_the_words_of_a_user_have_no_space_around_them(source: Path) -> None:
+    save(source / BASE, [entry("multi_turn_base_2", [" Water the roses\n"], ["GardenBot"])])
+    rewrite(source, BASE, "multi_turn_base_2", [["water('roses')"]])
+    (spec,) = read(source / BASE, Options())
+    assert spec.tasks[0].turns[0].user == "Water the roses"
 
 
 def test_missing_answers_documents_and_entries_are_told_apart(source: Path) -> None:

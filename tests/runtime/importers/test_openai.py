@@ -264,6 +264,18 @@ def test_tools_without_schemas_are_made_from_the_calls(tmp_path: Path) -> None:
     assert any("no tool schemas" in line for line in spec.unsaid)
 
 
+def test_the_report_names_the_tools_of_which_nothing_says_what_they_change(tmp_path: Path) -> None:
+    known = [{**TOOLS[0], "x-effect": "read"}, tool("mend")]
+    known[1]["function"]["x-effect"] = "write"
+    spec = imported(log(tmp_path, chat(user("Hi"), says("Hello"), tools=[*known, TOOLS[1]])))
+    (line,) = [line for line in spec.unsaid if "x-effect" in line]
+    assert line.startswith(
+        "Nothing says what `lend` would change, so `any write` and `any read` match"
+    )
+    spec = imported(log(tmp_path, chat(user("Hi"), says("Hello"), tools=known), name="two.jsonl"))
+    assert not any("x-effect" in line for line in spec.unsaid)
+
+
 def test_a_tools_file_stands_for_the_tools_of_the_dialogues(tmp_path: Path) -> None:
     file = tmp_path / "t.json"
     file.write_text(json.dumps({"tools": [tool("find_book")]}))

@@ -26,6 +26,7 @@ from workshop import (
     written,
 )
 
+from cm2.bundle import open_spec
 from cm2.cli import main
 from cm2.formats.source import SourceFault
 
@@ -291,11 +292,61 @@ def test_assertions_on_the_world_are_reported_with_what_stands_for_them(tmp_path
     ]
     spec, _ = made(tmp_path, *tasks)
     assert [line for line in spec.unsaid if "assert_bell" in line] == [
-        "`assert_bell` asserts the state of the world, which no dialogue shows; the reference "
-        "actions stand for it: `one`",
+        "`assert_bell` asserts the state of the world, which no dialogue shows; it is not "
+        "checked, and the required actions are, whatever they bring about: `one`",
         "`assert_bell` asserts the state of the world, which no dialogue shows; nothing stands "
         "for it: `two`",
     ]
+
+
+def test_an_assertion_on_the_users_world_is_not_said_to_follow_from_the_agents_action(
+    tmp_path: Path,
+) -> None:
+    world = [{"env_type": "user", "func_name": "assert_bell", "arguments": {}}]
+    spec, _ = made(tmp_path, task(actions=[BOOK], env_assertions=world))
+    assert spec.unsaid == [
+        "`assert_bell` asserts the state of the world, which no dialogue shows; it is not "
+        "checked, and no action of the user is required: `repair`"
+    ]
+
+
+def test_the_report_says_where_another_write_costs_nothing_and_the_spec_offers_a_veto(
+    tmp_path: Path,
+) -> None:
+    free = task("free", actions=[BOOK], reward_basis=["ENV_ASSERTION"])
+    spec, _ = made(tmp_path, free, task("held", actions=[BOOK]))
+    (line,) = spec.unsaid
+    assert line.startswith("the reward compares no database, so another write")
+    assert line.endswith(": `free`")
+    text = (tmp_path / "out" / "workshop.cm2").read_text()
+    assert text.count("# stricter:") == 1
+    asked = text.replace("  # stricter:\n", "").replace("  # ", "  ")
+    (tmp_path / "out" / "strict.cm2").write_text(asked)
+    bundle = open_spec(tmp_path / "out" / "strict.cm2")
+    other = dialogue(DONE, call("cancel_job", job="J2"), task="free")
+    assert result(bundle, other).reward == 0.0
+    assert result(bundle, dialogue(DONE, task="free")).reward == 1.0
+
+
+# --- toggles ----------------------------------------------------------------------------------
+
+
+def test_what_the_user_toggles_twice_is_as_it_was(tmp_path: Path) -> None:
+    wanted = action("toggle_lamp", by="user")
+    spec, bundle = made(tmp_path, task(actions=[wanted], reward_basis=["ENV_ASSERTION"]))
+    assert items(spec)["toggle_lamp"].kind == "at_end"
+    paid = [reward(bundle, acts=[call("toggle_lamp")] * times) for times in range(5)]
+    assert paid == [0.0, 1.0, 0.0, 1.0, 0.0]
+
+
+def test_a_toggle_with_arguments_or_twice_in_the_reference_only_has_to_be_called(
+    tmp_path: Path,
+) -> None:
+    lamp, bell = action("toggle_lamp", by="user"), action("toggle_bell", by="user", on=True)
+    spec, bundle = made(tmp_path, task(actions=[lamp, bell, lamp]))
+    assert {items(spec)[name].kind for name in ("toggle_lamp", "toggle_bell")} == {"item"}
+    acts = [call("toggle_lamp"), call("toggle_bell", on=True), call("toggle_lamp")]
+    assert reward(bundle, acts=acts) == 1.0
 
 
 # --- what else a task says --------------------------------------------------------------------
@@ -488,6 +539,40 @@ def test_a_domain_without_tools_or_effects_is_a_fault(tmp_path: Path) -> None:
     plain = [{"name": "book_slot", "parameters": {"type": "object"}}]
     with pytest.raises(SourceFault, match="no tool is marked as one that writes"):
         imported(written(tmp_path, task(), tools=plain))
+
+
+def test_what_is_no_task_is_told_before_tools_are_missed(tmp_path: Path) -> None:
+    path = tmp_path / "other.json"
+    path.write_text('[{"id": 1, "name": "a"}]')
+    with pytest.raises(SourceFault, match=r"`\[0\]`: this is no task of τ²-bench"):
+        imported(path)
+
+
+def test_a_folder_without_tasks_says_what_one_holds_and_that_a_run_will_do(tmp_path: Path) -> None:
+    folder = written(tmp_path)
+    (folder / "tasks.json").unlink()
+    (folder / "runs").mkdir()
+    (folder / "runs" / "first.json.gz").touch()
+    with pytest.raises(SourceFault, match="no domain folder of τ²-bench") as raised:
+        imported(folder)
+    assert "holds tasks.json, tools.json and policy.md" in raised.value.help
+    assert "first.json.gz" in raised.value.help
+
+
+def test_titles_that_are_the_same_are_told_apart_by_a_wish_of_their_own(tmp_path: Path) -> None:
+    first = "You have a bike that you bought from the shop at the corner of your street in May."
+    told = [
+        f"{first} You want a bell.",
+        f"{first} If asked, it is red. You want a lamp.",
+        f"{first} If asked, it is blue.",
+    ]
+    tasks = [task(str(number), text, actions=[BOOK]) for number, text in enumerate(told)]
+    for one in tasks:
+        del one["description"]
+    spec, _ = made(tmp_path, *tasks)
+    titles = [one.title for one in spec.tasks]
+    assert titles[:2] == ["You want a bell.", "You want a lamp."]
+    assert titles[2].startswith("You have a bike that you bought from the shop at the corner")
 
 
 # --- diagnostics ------------------------------------------------------------------------------

@@ -50,6 +50,52 @@ def test_where_the_reference_does_nothing_an_answer_is_all_it_takes(tmp_path: Pa
     )
 
 
+def test_the_references_own_look_ups_are_offered_as_comments(tmp_path: Path) -> None:
+    reads = [LOOK, action("get_job", job="J2"), action("list_services"), LOOK]
+    _, bundle = made(tmp_path, task(actions=reads), task("one", actions=[LOOK]))
+    text = (tmp_path / "out" / "workshop.cm2").read_text()
+    assert (
+        "  use looks_up\n"
+        "  # stricter:\n"
+        '  # item get_job_j1 { check succeeded get_job(job == "J1") }\n'
+        '  # item get_job_j2 { check succeeded get_job(job == "J2") }\n'
+        "  use ends_with_reply\n"
+    ) in text
+    assert '  # stricter: item get_job { check succeeded get_job(job == "J1") }\n' in text
+    assert result(bundle, dialogue(FOUND, task="repair")).reward == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "reported"),
+    [
+        ("The agent confirmed the new day", True),
+        ("the user is told", True),
+        ("Agent fees: 20", False),
+        ("", False),
+    ],
+)
+def test_a_sentence_about_the_agent_is_reported_as_one_that_no_agent_says(
+    tmp_path: Path, text: str, reported: bool
+) -> None:
+    spec, _ = made(tmp_path, task(communicate_info=[text, "4711"]))
+    assert [f"`{text}` must be said word by word" in line for line in spec.unsaid] == [
+        True
+    ] * reported
+
+
+def test_two_writes_that_differ_only_in_how_something_is_paid_are_reported(tmp_path: Path) -> None:
+    tools = [tool("refund", "write", job={}, payment_method={}), tool("close", "write", job={})]
+    pays = [action("refund", job="J1", payment_method=how) for how in ("cash", "card")]
+    others = [action("refund", job="J2", payment_method="cash"), action("close", job="J1")]
+    folder = written(tmp_path, task(actions=[*pays, *others]), tools=tools)
+    spec, _ = imported(folder)
+    (line,) = spec.unsaid
+    assert line == (
+        "`refund_j1` and `refund_card` are both required, and differ only in `payment_method`: "
+        "if one rules the other out, no dialogue earns everything: `repair`"
+    )
+
+
 def test_where_the_reference_looks_something_up_an_answer_alone_earns_nothing(
     tmp_path: Path,
 ) -> None:

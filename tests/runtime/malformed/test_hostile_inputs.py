@@ -280,4 +280,4 @@ def test_disagreements_that_cannot_be_written_are_an_error_before_anything_is_sc
 def test_one_dialogue_agrees_without_an_interval(score: Callable[..., Result]) -> None:
     result = score("--agree")
     assert result.exit_code == 1, result.output
-    assert "log.jsonl        reward         1" in result.stdout
+    assert "log.jsonl  reward         1" in result.stdout

@@ -86,11 +86,13 @@ def score(*arguments: object, before: str = "", **options: Any) -> subprocess.Co
 
 
 @contextmanager
-def started(*arguments: object, before: str = PIECES) -> Iterator[subprocess.Popen[str]]:
+def started(
+    *arguments: object, before: str = PIECES, **options: Any
+) -> Iterator[subprocess.Popen[str]]:
     """A run that goes on; killed at the end."""
     run = command(*arguments, before=before)
     pipe = subprocess.PIPE
-    with subprocess.Popen(run, text=True, stdout=pipe, stderr=pipe) as process:
+    with subprocess.Popen(run, text=True, stdout=pipe, stderr=pipe, **options) as process:
         try:
             yield process
         finally:

@@ -11,6 +11,7 @@ import pytest
 from score_runs import (
     NO_NUMPY,
     PIECES,
+    SPEC,
     dialogue,
     names,
     records,
@@ -115,7 +116,7 @@ def test_files_of_the_same_name_are_told_apart(spec: Path, tmp_path: Path) -> No
     assert "\nchat.jsonl " in run
     both = [write_dialogues(tmp_path / f / "chat.jsonl", 6) for f in "ab"]
     said = score_here(spec, *both, "--agree").stdout
-    _, _, after = said.partition("official result ")
+    _, _, after = said.partition("\nfile ")
     counts = [line.split()[-10] for line in after.splitlines()[2:5]]
     assert counts == ["6", "6", "12"]
     assert f"\n{both[0]} " in said
@@ -143,7 +144,7 @@ def test_all_disagreements_are_listed_with_their_evidence(spec: Path, tmp_path: 
     assert (second["task"], second["official"]) == ("t", 0)
     assert second["evidence"]["u.searches"] == [{"segment": "t0.s0.tool_call"}]
     (third,) = [one for one in found if one["id"] == "d3"]
-    assert third["other items"] == ["u.searches"]
+    assert third["other_items"] == ["u.searches"]
     assert not listed.with_name("differ.jsonl.partial").exists()
 
 
@@ -185,3 +186,29 @@ def test_disagreements_are_no_option_without_agreement(spec: Path, tmp_path: Pat
     run = score_here(spec, chat, "--disagreements", tmp_path / "differ.jsonl")
     assert run.exit_code == 2
     assert "= help: add --agree" in run.stderr
+
+
+def test_only_criteria_of_a_benchmark_are_grouped_by_their_kind(tmp_path: Path) -> None:
+    items = ["action_0", "action_1", "communicate_0", "says_5", "says_7"]
+    body = " ".join(f"item {name} {{ check replied }}" for name in items)
+    text = f'cm2 1 domain d tools "tools.json" task t {{ turn u {{ user "go" }} {body} }}'
+    official = {"reward": 1, "items": dict.fromkeys(items, True) | {"action_1": False}}
+    chat = written(tmp_path, dialogue(1, official=official))
+    said = score_here(write_spec(tmp_path, text), chat, "--agree").stdout
+    table = said.partition("\nitem ")[2].partition("\nitem ")[2]
+    assert [line.split()[:2] for line in table.splitlines()[2:6]] == [
+        ["action_N", "2"],
+        ["communicate_N", "1"],
+        ["t.says_5", "1"],
+        ["t.says_7", "1"],
+    ]
+    assert "\nt.action_1  1 " in table
+    assert "t.action_0" not in table
+
+
+def test_one_item_without_a_judge_is_one_item(tmp_path: Path) -> None:
+    text = SPEC.replace(
+        'item polite { check reply contains "please" }', 'item kind { ask "Kind?" }'
+    )
+    said = score_here(write_spec(tmp_path, text), written(tmp_path, dialogue(1))).stdout
+    assert "no judge: 1 item with an `ask` is left out of the weights (t.dialogue.kind); " in said

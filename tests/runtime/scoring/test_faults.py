@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from score_runs import (
     PIECES,
     command,
+    dialogue,
     names,
     records,
     score,
@@ -19,6 +21,8 @@ from score_runs import (
     write_dialogues,
     write_spec,
 )
+
+ROOM = "  = help: make room, and give the same command again\n"
 
 
 @pytest.fixture
@@ -84,8 +88,8 @@ def test_the_wrong_format_is_one_to_think_of(
 ) -> None:
     before = names(tmp_path)
     *_, last, help = refused(spec, chat, "--format", form, "-o", tmp_path / "rows.jsonl")
-    assert last.startswith("error: nothing was scored: all ")
-    assert help == f"  = help: they were read in the format `{form}`; --format names another"
+    assert last.startswith("error: nothing was scored: ")
+    assert help == f"  = help: the input was read in the format `{form}`; --format names another"
     assert names(tmp_path) == before
 
 
@@ -104,7 +108,7 @@ def test_a_full_disk_behind_standard_output_is_said(
             check=False,
         )
     assert run.returncode == 2
-    said = "error: cannot read or write standard output: no space left on device\n"
+    said = "error: cannot read or write standard output: no space left on device\n" + ROOM
     assert run.stderr == said
 
 
@@ -133,7 +137,7 @@ def test_rows_that_find_no_room_are_gone_on_with(
     run = (spec, chat, "-o", out, "--jobs", jobs)
     full = score(*run, before=PIECES, preexec_fn=little_room)
     assert full.returncode == 2
-    assert full.stderr == f"error: cannot read or write `{out}`: file too large\n"
+    assert full.stderr == f"error: cannot read or write `{out}`: file too large\n" + ROOM
     assert not out.exists()
     again = score(*run, before=PIECES)
     assert again.returncode == 0, again.stderr
@@ -145,5 +149,16 @@ def test_the_first_rejects_are_printed_and_the_others_counted(spec: Path, tmp_pa
     chat = write_dialogues(tmp_path / "chat.jsonl", 60, spoil=2)
     run = score_here(spec, chat)
     assert run.exit_code == 1
+    assert run.stderr.count(": rejected: ") == 3
+    assert run.stderr.endswith(
+        "and 27 more for the same reason\n30 of 60 dialogues were rejected\n"
+    )
+
+
+def test_of_many_reasons_the_first_are_printed(spec: Path, tmp_path: Path) -> None:
+    chat = tmp_path / "chat.jsonl"
+    tasks = ["t", *(f"other_{'x' * number}" for number in range(30))]
+    chat.write_text("".join(json.dumps(dialogue(1, task=task)) + "\n" for task in tasks))
+    run = score_here(spec, chat)
     assert run.stderr.count(": rejected: ") == 20
-    assert run.stderr.endswith("and 10 more\n30 of 60 dialogues were rejected\n")
+    assert run.stderr.endswith("and 10 more\n30 of 31 dialogues were rejected\n")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -51,6 +54,11 @@ class Files:
         self.ended = process.returncode
         return said
 
+    def saved(self) -> int:
+        """The dialogues that the next run need not score."""
+        state = json.loads((self.folder / "out" / "rows.jsonl.partial.json").read_text())
+        return int(state["tally"]["dialogues"])
+
     def goes_on(self, *options: object) -> None:
         """The same command ends, and its files are those of a run that was not stopped."""
         again = score(*self.arguments, *options, before=PIECES)
@@ -75,11 +83,81 @@ def files(tmp_path: Path) -> Files:
 def test_an_interrupted_run_goes_on_by_the_same_command(files: Files, jobs: int) -> None:
     said = files.stop(signal.SIGINT, "--jobs", jobs)
     assert files.ended == 130, said
-    assert "interrupted after " in said
-    assert "the same command goes on" in said
-    assert "Traceback" not in said
+    saved, _, help = said.removeprefix("interrupted: ").partition(" dialogues saved; ")
+    assert help == "give the same command again to go on\n"
+    assert int(saved) == files.saved()
     assert names(files.out.parent) == LEFT
     files.goes_on("--jobs", jobs)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("pieces", [1, 20])
+def test_several_presses_interrupt_once_also_the_processes(
+    files: Files, jobs: int, pieces: int
+) -> None:
+    run = (*files.arguments, "--jobs", jobs)
+    with started(*run, start_new_session=True) as process:
+        wait_for_pieces(files.out, process, pieces)
+        for _ in range(3):
+            with suppress(ProcessLookupError):  # it may have ended, and its processes
+                os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.05)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 130, said
+    assert said.startswith("interrupted: ")
+    assert said.count("\n") == 1
+
+
+WHILE_IT_LOADS = """
+import os, signal
+import cm2.bundle, cm2.commands.spec
+def opened(path):
+    for _ in range(3):
+        os.kill(os.getpid(), signal.SIGINT)
+cm2.commands.spec.open_spec = opened
+"""
+WHILE_IT_IS_IMPORTED = """
+import sys
+class Stops:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{name}":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Stops())
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        (WHILE_IT_LOADS, "interrupted\n"),
+        (WHILE_IT_IS_IMPORTED.format(name="cm2.commands.score"), "interrupted\n"),
+        (WHILE_IT_IS_IMPORTED.format(name="click"), ""),
+    ],
+)
+def test_an_early_interrupt_is_said_in_a_word_at_most(
+    files: Files, before: str, words: str
+) -> None:
+    run = score(*files.arguments, before=before)
+    assert (run.returncode, run.stderr, run.stdout) == (130, words, "")
+
+
+def test_who_calls_the_command_can_still_be_interrupted(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cm2.scoring.run.pieces", stopped)
+    before = signal.getsignal(signal.SIGINT)
+    assert score_here(*files.arguments).exit_code == 130
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_nothing_is_left_of_what_was_interrupted_at_once(files: Files) -> None:
+    at_once = "from cm2.scoring import run\ndef stopped(*_): raise KeyboardInterrupt"
+    run = score(*files.arguments, before=f"{at_once}\nrun.pieces = stopped")
+    assert (run.returncode, run.stderr) == (130, "interrupted\n")
+    assert names(files.out.parent) == []
 
 
 def test_a_killed_run_goes_on_also_with_another_number_of_processes(files: Files) -> None:
@@ -119,16 +197,16 @@ def test_a_run_does_not_go_on_with_what_another_left(files: Files) -> None:
         refused = score(*files.arguments, *options, before=PIECES)
         assert refused.returncode == 2
         assert refused.stderr.splitlines() == [
-            f"error: `{files.out}.partial` is of a run with other {other}",
+            f"error: `{files.out}.partial` is of a run with {other}",
             "  = help: finish that run with its own command, or begin anew with --restart",
         ]
         assert {name: (files.out.parent / name).read_bytes() for name in LEFT} == left
 
-    is_refused("options", "--evidence")
+    is_refused("other options", "--evidence")
     files.spec.write_text(SPEC.replace("weight 3", "weight 2"))
-    is_refused("spec")
+    is_refused("another spec")
     write_dialogues(files.chat, 50)
-    is_refused("spec and other dialogues")
+    is_refused("another spec and other dialogues")
     anew = score(*files.arguments, "--restart", before=PIECES)
     assert anew.returncode == 0, anew.stderr
     assert "going on" not in anew.stderr

@@ -59,7 +59,7 @@ def test_a_process_that_dies_ends_the_run_which_can_go_on(tmp_path: Path) -> Non
         _, said = process.communicate(timeout=30)
     assert process.returncode == 2, said
     assert "error: a process that scored died" in said
-    assert "the same command goes on where it stopped" in said
+    assert "give the same command again to go on" in said
     assert "Traceback" not in said
     assert not out.exists()
     again = score(spec, chat, "-o", out, "--jobs", 2, before=PIECES)

@@ -1,0 +1,99 @@
+"""Where a run writes, and what it must not write over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class OutputFault(Exception):  # noqa: N818 - a fault of what is there
+    """Files that are in the way of a run. `help` says what to do."""
+
+    def __init__(self, message: str, help: str) -> None:
+        super().__init__(f"error: {message}\n  = help: {help}")
+        self.message = message
+        self.help = help
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a run reads: dialogues, and a spec with its files, or all that is in a bundle's folder.
+
+    `spec_files` are those of a spec that is a file, `bundle` is the folder of one that is none.
+    """
+
+    dialogues: Sequence[Path]
+    spec_files: Sequence[Path] = ()
+    bundle: Path | None = None
+
+
+def rejects_path(out: Path) -> Path:
+    """Where the rejects of a run go: `scores.rejects.jsonl` beside `scores.jsonl`."""
+    return out.with_name(f"{out.stem}.rejects.jsonl")
+
+
+def unnamed_disagreements(out: Path) -> Path:
+    """Where the disagreements of a run are kept while it runs, if no file was named for them."""
+    return out.with_name(f"{out.stem}.disagreements.jsonl")
+
+
+def partial_path(path: Path) -> Path:
+    """Where a file is written until it is whole."""
+    return path.with_name(path.name + ".partial")
+
+
+def state_path(out: Path) -> Path:
+    """Where it is noted how far a run is."""
+    return out.with_name(out.name + ".partial.json")
+
+
+def refuse_to_lose(reads: Reads, out: Path | None, disagreements: Path | None) -> None:
+    """Raises OutputFault where a file to write is one that is read, or could not be written.
+
+    Raises OSError where that cannot be known.
+    """
+    for path in reads.dialogues:
+        if not path.is_file():
+            help = "write the dialogues to a file, and name that"
+            raise OutputFault(f"`{path}` is a pipe or a device", help)
+    others = () if out is None else (out.resolve(), rejects_path(out).resolve())
+    if disagreements is not None and disagreements.resolve() in others:
+        raise OutputFault("-o and --disagreements would write the same file", "name another")
+    for written in (out, disagreements):
+        if written is not None and not written.parent.is_dir():
+            help = f"make it, and write `{written.name}` there"
+            raise OutputFault(f"there is no folder `{written.parent}`", help)
+    for path in _written(out, disagreements):
+        _refuse(path, reads)
+
+
+def _written(out: Path | None, disagreements: Path | None) -> Iterator[Path]:
+    """Every file that a run may write, also those that it takes away at its end."""
+    if out is not None:
+        yield out
+        yield rejects_path(out)
+        yield from map(partial_path, (out, rejects_path(out), unnamed_disagreements(out)))
+        yield state_path(out)
+    if disagreements is not None:
+        yield disagreements
+        yield partial_path(disagreements)
+
+
+def _refuse(path: Path, reads: Reads) -> None:
+    help = "name another file to write"
+    if reads.bundle is not None and reads.bundle.resolve() in path.resolve().parents:
+        message = f"`{path}` would be written into the bundle `{reads.bundle}`"
+        raise OutputFault(message, "name a file outside of it")
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise OutputFault(f"`{path}` is there and is no file", "name another file")
+    if _is_one_of(path, reads.dialogues):
+        raise OutputFault(f"`{path}` is a file of dialogues", help)
+    if _is_one_of(path, reads.spec_files):
+        raise OutputFault(f"`{path}` is a file of the spec", help)
+
+
+def _is_one_of(path: Path, others: Sequence[Path]) -> bool:
+    return any(other.exists() and path.samefile(other) for other in others)
