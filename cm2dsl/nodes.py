@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cm2dsl.source import Source, Span
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Token(Struct, frozen=True, gc=False):
+    """A token that the syntax tree is made from; `kind` is its terminal."""
+
+    kind: str
+    text: str
+    start: int
+
+
+class Name(Struct, frozen=True, gc=False):
     text: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True, gc=False):
     """`row.origin`, or a template's parameter: a name and steps into it."""
 
     path: tuple[str | int, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class String:
+class String(Struct, frozen=True, gc=False):
     """Literal pieces and `{references}`, in order."""
 
     parts: tuple[str | Reference, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True, gc=False):
     value: int | float | bool | None
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class ListValue:
+class ListValue(Struct, frozen=True, gc=False):
     values: tuple[Value, ...]
     span: Span
 
@@ -44,22 +47,19 @@ class ListValue:
 Value = String | Literal | Reference | ListValue
 
 
-@dataclass(frozen=True, slots=True)
-class JsonPath:
+class JsonPath(Struct, frozen=True, gc=False):
     """Keys, indices, and None for `[*]`."""
 
     steps: tuple[str | int | None, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Regex:
+class Regex(Struct, frozen=True, gc=False):
     pattern: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
+class Constraint(Struct, frozen=True, gc=False):
     negated: bool
     path: JsonPath
     op: str
@@ -68,16 +68,14 @@ class Constraint:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class AnyEffect:
+class AnyEffect(Struct, frozen=True, gc=False):
     """`any write`: every tool that has this effect."""
 
     effect: Name
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True, gc=False):
     """`TOOL(constraints, nothing else) except PATTERN, …`.
 
     The tool is None for `*`, and a string where it stands in quotes. `exact` is `nothing else`.
@@ -90,14 +88,12 @@ class Pattern:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(Struct, frozen=True, gc=False):
     op: str
     times: Literal
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(Struct, frozen=True, gc=False):
     """`word` is `called`, `succeeded` or `failed`."""
 
     by_user: bool
@@ -107,29 +103,25 @@ class Called:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(Struct, frozen=True, gc=False):
     by_user: bool
     first: Pattern
     second: Pattern
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class ResultHas:
+class ResultHas(Struct, frozen=True, gc=False):
     by_user: bool
     pattern: Pattern
     has: Constraint
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Replied:
+class Replied(Struct, frozen=True, gc=False):
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyContains:
+class ReplyContains(Struct, frozen=True, gc=False):
     """`ignoring` holds the characters that are left out before comparing."""
 
     value: Value
@@ -137,33 +129,28 @@ class ReplyContains:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyMatches:
+class ReplyMatches(Struct, frozen=True, gc=False):
     regex: Regex
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyMentions:
+class ReplyMentions(Struct, frozen=True, gc=False):
     path: JsonPath
     pattern: Pattern
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(Struct, frozen=True, gc=False):
     of: tuple[Expr, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class AllOf:
+class AllOf(Struct, frozen=True, gc=False):
     of: tuple[Expr, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Negate:
+class Negate(Struct, frozen=True, gc=False):
     of: Expr
     span: Span
 
@@ -182,8 +169,7 @@ Expr = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ItemRef:
+class ItemRef(Struct, frozen=True, gc=False):
     turn: Name | None
     item: Name
     span: Span
@@ -193,8 +179,7 @@ class ItemRef:
         return f"{self.turn.text}.{self.item.text}" if self.turn else self.item.text
 
 
-@dataclass(frozen=True, slots=True)
-class Modifier:
+class Modifier(Struct, frozen=True, gc=False):
     """`weight 2`, `after a, b`, `strict`, `veto`, `penalty 0.2`."""
 
     word: str
@@ -203,20 +188,17 @@ class Modifier:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Focus:
+class Focus(Struct, frozen=True, gc=False):
     channel: Name
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True, gc=False):
     expr: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True, gc=False):
     """`ask`, `pass` or `fail` and its text."""
 
     word: str
@@ -224,8 +206,7 @@ class Said:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(Struct, frozen=True, gc=False):
     channel: Name
     text: String
     span: Span
@@ -234,8 +215,7 @@ class Anchor:
 Entry = Focus | Check | Said | Anchor
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True, gc=False):
     kind: str
     name: Name
     modifiers: tuple[Modifier, ...]
@@ -243,8 +223,7 @@ class Item:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True, gc=False):
     template: Name
     arguments: tuple[Value, ...]
     alias: Name | None
@@ -252,8 +231,7 @@ class Use:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True, gc=False):
     name: Name
     params: tuple[Name, ...]
     kind: str
@@ -262,21 +240,18 @@ class Template:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True, gc=False):
     text: String
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True, gc=False):
     name: Name
     parts: tuple[User | Item | Use, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Each:
+class Each(Struct, frozen=True, gc=False):
     """`each row in "file.csv" where ... split by column`."""
 
     row: Name
@@ -286,24 +261,21 @@ class Each:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Simulated:
+class Simulated(Struct, frozen=True, gc=False):
     """`user simulated "instructions"`."""
 
     instructions: String
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingFile:
+class RecordingFile(Struct, frozen=True, gc=False):
     """`reference "recordings.jsonl"`."""
 
     file: String
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True, gc=False):
     """One word and its value in a `judge` or `assign` block."""
 
     word: Name
@@ -311,14 +283,12 @@ class Option:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
+class Assign(Struct, frozen=True, gc=False):
     options: tuple[Option, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True, gc=False):
     name: Name
     title: String | None
     each: Each | None
@@ -326,15 +296,13 @@ class Task:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Domain:
+class Domain(Struct, frozen=True, gc=False):
     name: Name
     title: String | None
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class FileStatement:
+class FileStatement(Struct, frozen=True, gc=False):
     """`tools`, `user tools`, `system` or `import` and its file."""
 
     word: str
@@ -342,55 +310,47 @@ class FileStatement:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
+class Judge(Struct, frozen=True, gc=False):
     options: tuple[Option, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
+class Backend(Struct, frozen=True, gc=False):
     word: str
     file: String | None
     examples: Literal | None
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Simulate:
+class Simulate(Struct, frozen=True, gc=False):
     backends: tuple[Backend, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class TestTrajectory:
+class TestTrajectory(Struct, frozen=True, gc=False):
     file: String
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True, gc=False):
     item: ItemRef
     verdict: Name
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectItem:
+class ExpectItem(Struct, frozen=True, gc=False):
     item: ItemRef
     verdict: Name
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectReward:
+class ExpectReward(Struct, frozen=True, gc=False):
     op: str
     value: Literal
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(Struct, frozen=True, gc=False):
     name: String
     task: Name
     row: String | None
@@ -401,8 +361,7 @@ class Test:
 Statement = Domain | FileStatement | Judge | Simulate | Assign | Template | Task | Test
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True, gc=False):
     source: Source
     edition: Literal
     statements: tuple[Statement, ...]

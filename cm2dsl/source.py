@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from msgspec import Struct
+
 
 @dataclass(frozen=True)
 class Source:
@@ -32,8 +34,7 @@ class Source:
         return self.text[start : stop if stop >= 0 else len(self.text)].rstrip("\r")
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(Struct, frozen=True, gc=False):
     """Characters `start` to `stop` (exclusive) of a source."""
 
     source: Source

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from functools import cache
 
+from lark import Lark
 from lark.grammar import NonTerminal, Rule, Symbol
-
-from cm2dsl.grammar import parser
+from make_tables import lark
 
 # Names, numbers and texts that a spec beside tests/dsl/everything/ can mean something by.
 NAMES = ["a", "fly", "find", "tool", "row", "reply", "user", "all", "pass", "turn", "flight_search"]
@@ -40,9 +40,14 @@ HEADS = {True: ["domain", "d", "tools", '"tools.json"'], False: []}
 
 
 @cache
+def _parser() -> Lark:
+    return lark()
+
+
+@cache
 def _rules() -> dict[Symbol, list[Rule]]:
     found: dict[Symbol, list[Rule]] = {}
-    for rule in parser().rules:
+    for rule in _parser().rules:
         found.setdefault(rule.origin, []).append(rule)
     return found
 
@@ -80,7 +85,7 @@ def sentence(rng: random.Random) -> str:
 
 def _derive(symbol: Symbol, rng: random.Random, depth: int, tokens: list[str]) -> None:
     if symbol.is_term:
-        pattern = parser().get_terminal(symbol.name).pattern.value
+        pattern = _parser().get_terminal(symbol.name).pattern.value
         tokens.append(rng.choice(TERMINALS.get(symbol.name, [pattern])))
         return
     fitting = [rule for rule in _rules()[symbol] if _depth(rule) < depth]

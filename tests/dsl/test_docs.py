@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from cases import SHARED, all_cases, read_case
+from make_tables import lark
 
 from cm2dsl.compiler import compile_file
-from cm2dsl.grammar import parser
 
 ROOT = Path(__file__).parents[2]
 LANGUAGE = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
@@ -46,7 +46,7 @@ def test_every_example_is_compiled() -> None:
 
 
 def test_every_word_and_sign_of_the_grammar_is_in_the_reference() -> None:
-    for terminal in parser().terminals:
+    for terminal in lark().terminals:
         if terminal.pattern.type == "str":
             word = re.escape(terminal.pattern.value)
             bounded = rf"\b{word}\b" if terminal.pattern.value.isidentifier() else word

@@ -12,7 +12,7 @@ from cases import SHARED
 
 from cm2dsl import ir
 from cm2dsl.compiler import compile_file
-from cm2dsl.grammar import parser
+from cm2dsl.tables import KEYWORDS
 
 
 @pytest.fixture
@@ -239,10 +239,7 @@ def test_every_item_says_where_it_was_written(spec: Any, tmp_path: Path) -> None
     assert compiled.tasks[0].place == ir.Place(file="spec.cm2", line=3, column=6)
 
 
-WORDS = [one.pattern.value for one in parser().terminals if one.pattern.type == "str"]
-
-
-@pytest.mark.parametrize("word", [word for word in WORDS if word.isidentifier()])
+@pytest.mark.parametrize("word", KEYWORDS)
 def test_every_word_of_the_language_can_name_a_task_a_turn_an_item_and_a_template(
     word: str, spec: Any
 ) -> None:
