@@ -26,7 +26,7 @@ class Builder:
     # --- places and words -------------------------------------------------------------------
 
     def _at(self, token: Token) -> Span:
-        return Span(self.source, token.start, token.start + len(token.text))
+        return Span(self.source, token.start, token.stop)
 
     def _name(self, token: Token) -> nodes.Name:
         # Python, which reward.py is written in, reads identifiers in this form too.
@@ -47,7 +47,7 @@ class Builder:
 
     def string(self, at: Span, children: Sequence[Token]) -> nodes.String:
         token = children[0]
-        return read_string(token.text, self.source, token.start, self.log)
+        return read_string(token.text, at, self.log)
 
     def names(self, at: Span, children: Sequence[Token]) -> tuple[nodes.Name, ...]:
         return tuple(self._name(token) for token in children)

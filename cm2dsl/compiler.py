@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import CompileError, Diagnostic, Log
+from cm2dsl.doubt import certain
 from cm2dsl.files import Files, decode
 from cm2dsl.lower.env import Env, Tools, constant_text, read_text
 from cm2dsl.lower.order import DIALOGUE
@@ -47,7 +48,8 @@ def compile_file(path: Path, shown: str | None = None) -> Compiled | None:
     file = parse(source, log) if source is not None else None
     if file is None:
         raise CompileError(log.diagnostics)
-    templates = _templates(file, files, log)
+    parsed = [file]
+    templates = _templates(parsed, files, log)
     tasks = _all(file, nodes.Task)
     domain = _single(file, nodes.Domain, log)
     if domain is None and not tasks:
@@ -57,6 +59,7 @@ def compile_file(path: Path, shown: str | None = None) -> Compiled | None:
         span = tasks[0].name.span
         log.error("E307", "the spec has no domain", span, 'name it: `domain airline "…"`')
     spec = _lower(file, domain, templates, files, log)
+    log.diagnostics = certain(log.diagnostics, parsed)
     log.raise_if_any()
     assert spec is not None
     return Compiled(spec, files.read_bytes)
@@ -178,19 +181,20 @@ def _system(file: nodes.File, files: Files, log: Log) -> str:
     return opened[1].text.strip() if opened is not None else ""
 
 
-def _templates(file: nodes.File, files: Files, log: Log) -> dict[str, nodes.Template]:
-    """The file's own templates and those of its imports, imports of imports included."""
+def _templates(parsed: list[nodes.File], files: Files, log: Log) -> dict[str, nodes.Template]:
+    """The templates of the file in `parsed` and of its imports, imports of imports included.
+
+    The imported files are added to `parsed`.
+    """
     found: dict[str, nodes.Template] = {}
-    done: set[Path] = {file.source.path}
-    waiting: list[nodes.File] = [file]
-    while waiting:
-        current = waiting.pop(0)
+    done: set[Path] = {parsed[0].source.path}
+    for current in parsed:
         for template in _all(current, nodes.Template):
             _add(template, found, log)
         for statement in _statements(current, "import"):
             imported = _imported(statement, current, files, done, log)
             if imported is not None:
-                waiting.append(imported)
+                parsed.append(imported)
     return found
 
 

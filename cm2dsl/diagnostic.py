@@ -6,17 +6,15 @@ apart from it. Codes are stable: E0 syntax, E1 names, E2 types, E3 values and st
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
+from cm2dsl.nearest import nearest
 from cm2dsl.source import Source, Span
 
 # Characters that would move the cursor or turn the writing direction are shown as `�`.
 CONTROLS = [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
-DIGITS = re.compile(r"\d+")
 HIDDEN = dict.fromkeys((code for code in CONTROLS if chr(code) not in "\t\n"), "\ufffd")
 
 
@@ -75,26 +73,13 @@ def used_here(via: Span | None, span: Span) -> tuple[tuple[Span, str], ...]:
 def suggest(word: str, known: Iterable[str]) -> str:
     """Help that names the nearest known word, or what there is."""
     names = sorted(set(known))
-    near = [name for name in names if name.casefold() == word.casefold()]
-    near += get_close_matches(word, [name for name in names if _alike(word, name)], n=1, cutoff=0.6)
-    if near:
-        return f"did you mean `{near[0]}`?"
+    near = nearest(word, names)
+    if near is not None:
+        return f"did you mean `{near}`?"
     if not names:
         return "there is none"
     shown = ", ".join(f"`{name}`" for name in names[:8])
     return f"there is {shown}" + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-
-
-def _alike(word: str, name: str) -> bool:
-    """Whether a name may be meant: it, or its last part, begins as the word does.
-
-    Few mistype the first letter. Names that differ in digits alone are numbered: another number
-    is another thing.
-    """
-    if DIGITS.sub("", word) == DIGITS.sub("", name):
-        return False
-    starts = {name[:1].casefold(), name.rpartition(".")[2][:1].casefold()}
-    return word[:1].casefold() in starts
 
 
 def render(diagnostic: Diagnostic) -> str:

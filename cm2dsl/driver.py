@@ -64,9 +64,14 @@ class Stack:
     def copy(self) -> Stack:
         """The same stack, which goes on apart."""
         other = object.__new__(Stack)
-        for name in ("states", "values", "starts", "ends"):
-            setattr(other, name, list(getattr(self, name)))
+        other.states, other.starts, other.ends = [*self.states], [*self.starts], [*self.ends]
+        other.values = [[*one] if type(one) is list else one for one in self.values]
         return other
+
+    def pop(self, count: int) -> None:
+        """Forget the last values: what they were is lost."""
+        for one in (self.states, self.values, self.starts, self.ends):
+            del one[len(one) - count :]
 
     def open(self) -> list[Token]:
         """The tokens that were read and are not yet part of a finished rule."""
@@ -156,17 +161,7 @@ def _apart(children: Sequence[Any], spread: tuple[int, ...]) -> list[Any]:
     return flat
 
 
-def last_token(text: str, position: int) -> Token | None:
-    """The last token before a position."""
-    found: Token | None = None
-    at = 0
-    while at < position and (match := TOKEN(text, at)) is not None:
-        group, at = match.lastindex or 0, match.end()
-        found = Token(tables.KINDS[group - 1], match[group], match.start(group))
-    return found
-
-
-def _skip(text: str, position: int) -> int:
+def skip(text: str, position: int) -> int:
     """Where the next character is that is no white space and no comment."""
     match = IGNORED(text, position)
     return match.end() if match is not None else position
@@ -188,6 +183,32 @@ def drive(source: Source, rules: Sequence[Rule], stack: Stack, position: int = 0
             gc.enable()
 
 
+def reduce(source: Source, rule: Rule, stack: Stack) -> int:
+    """Take what a rule is made of from the stack and put on what it makes; the new state."""
+    name, length, method, take, spread, child, grows = rule
+    states, values, starts, ends = stack.states, stack.values, stack.starts, stack.ends
+    if method is not None:
+        children = take(values)
+        if spread:
+            children = _apart(children, spread)
+        value = method(Span(source, starts[-length], ends[-1]), children)
+    elif grows and spread:
+        value = values[-length]
+        value.append(values[child])
+    else:
+        value = [values[child]] if grows else values[child]
+    if length > 1:
+        del states[-length:], values[1 - length :], starts[1 - length :]
+        ends[-length] = ends[-1]
+        del ends[1 - length :]
+    else:
+        del states[-1]
+    values[-1] = value
+    state = GOTOS[states[-1]][name]
+    states.append(state)
+    return state
+
+
 def _drive(source: Source, rules: Sequence[Rule], stack: Stack, position: int) -> Any:
     text = source.text
     states, values, starts, ends = stack.states, stack.values, stack.starts, stack.ends
@@ -199,7 +220,7 @@ def _drive(source: Source, rules: Sequence[Rule], stack: Stack, position: int) -
     while True:
         match = TOKEN(text, position)
         if match is None:
-            start = _skip(text, position)
+            start = skip(text, position)
             if start < len(text):
                 raise Unexpected(position, start, None, stack)
             kind, token = EOF, None
@@ -221,7 +242,7 @@ def _drive(source: Source, rules: Sequence[Rule], stack: Stack, position: int) -
                     end += FIRST
                     kind = "NAME"
             start = end - len(word)
-            token = Token(kind, word, start)
+            token = Token(kind, word, start, end)
         while True:
             action = actions.get(kind)
             if action is None:
@@ -236,26 +257,7 @@ def _drive(source: Source, rules: Sequence[Rule], stack: Stack, position: int) -
                 actions = ACTIONS[action]
                 position = end
                 break
-            name, length, method, take, spread, child, grows = rules[-1 - action]
-            if method is not None:
-                children = take(values)
-                if spread:
-                    children = _apart(children, spread)
-                value = method(Span(source, starts[-length], ends[-1]), children)
-            elif grows and spread:
-                value = values[-length]
-                value.append(values[child])
-            else:
-                value = [values[child]] if grows else values[child]
-            if length > 1:
-                del states[-length:], values[1 - length :], starts[1 - length :]
-                ends[-length] = ends[-1]
-                del ends[1 - length :]
-            else:
-                del states[-1]
-            values[-1] = value
-            state = GOTOS[states[-1]][name]
-            states.append(state)
+            state = reduce(source, rules[-1 - action], stack)
             actions = ACTIONS[state]
             if kind == EOF and state == tables.END:
-                return value
+                return values[-1]

@@ -8,11 +8,15 @@ from cm2dsl.source import Source, Span
 
 
 class Token(Struct, frozen=True, gc=False):
-    """A token that the syntax tree is made from; `kind` is its terminal."""
+    """A token that the syntax tree is made from; `kind` is its terminal.
+
+    `stop` is where it ends in the source: what is put in for a missing token has no length there.
+    """
 
     kind: str
     text: str
     start: int
+    stop: int
 
 
 class Name(Struct, frozen=True, gc=False):
@@ -361,7 +365,21 @@ class Test(Struct, frozen=True, gc=False):
 Statement = Domain | FileStatement | Judge | Simulate | Assign | Template | Task | Test
 
 
-class File(Struct, frozen=True, gc=False):
+class Doubt(Struct, frozen=True, gc=False):
+    """A part of the text that could not be read as it stands.
+
+    With `shape`, what follows may stand in other blocks than was meant; with `name`, a name was
+    there that cannot be read, or is missing.
+    """
+
+    start: int
+    stop: int
+    shape: bool = False
+    name: bool = False
+
+
+class File(Struct, frozen=True):
     source: Source
     edition: Literal
     statements: tuple[Statement, ...]
+    doubtful: tuple[Doubt, ...] = ()

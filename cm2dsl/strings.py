@@ -24,12 +24,12 @@ UNREADABLE = "\ufffd"
 STEP = re.compile(r"[^\W\d]\w*|\d+")
 
 
-def read_string(literal: str, source: Source, start: int, log: Log) -> String:
-    """The string that `literal`, at offset `start` with its quotes, stands for.
+def read_string(literal: str, span: Span, log: Log) -> String:
+    """The string that `literal`, at `span` with its quotes, stands for.
 
     `\"\"\"` strings lose their common indentation and the line breaks at both ends.
     """
-    span = Span(source, start, start + len(literal))
+    source, start = span.source, span.start
     long = literal.startswith('"""')
     quote = 3 if long else 1
     body = literal[quote:-quote]

@@ -8,7 +8,7 @@ import pytest
 
 from cm2dsl import nodes
 from cm2dsl.diagnostic import Log
-from cm2dsl.source import Source
+from cm2dsl.source import Source, Span
 from cm2dsl.strings import read_string
 
 
@@ -16,7 +16,7 @@ def read(literal: str) -> tuple[list[str | tuple[str | int, ...]], list[str]]:
     """The pieces of a string, a reference as its path, and the messages."""
     log = Log()
     text = f"ask {literal}"
-    string = read_string(literal, Source(Path("s.cm2"), "s.cm2", text), 4, log)
+    string = read_string(literal, Span(Source(Path("s.cm2"), "s.cm2", text), 4, len(text)), log)
     for part in string.parts:
         if isinstance(part, nodes.Reference) and not literal.startswith('"""'):
             assert text[part.span.start : part.span.stop].startswith("{")
