@@ -18,6 +18,13 @@ CONTROLS = [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2
 HIDDEN = dict.fromkeys((code for code in CONTROLS if chr(code) not in "\t\n"), "\ufffd")
 
 
+LONGEST = 160
+"""Characters of a source line that are shown."""
+
+AROUND = 60
+"""Characters that are shown before a fault in a longer line."""
+
+
 @dataclass(frozen=True)
 class Diagnostic:
     """One fault. `related` are other places that explain it."""
@@ -99,18 +106,22 @@ def _place(span: Span) -> str:
 
 
 def _snippet(span: Span) -> str:
-    """The source line and carets under the span's part of it."""
+    """The source line, or the part of a long one, and carets under the span's part of it."""
     source: Source = span.source
     if not source.text:
         return ""
     text = source.line(span.line)
     begin = span.column - 1
     end = min(begin + max(span.stop - span.start, 1), max(len(text), begin + 1))
+    first = max(0, min(begin - AROUND, len(text) - LONGEST)) if len(text) > LONGEST else 0
+    last = min(len(text), first + LONGEST)
+    shown = ("…" if first else "") + text[first:last] + ("…" if last < len(text) else "")
+    begin, end = begin - first + bool(first), min(end, last) - first + bool(first)
     number = str(span.line)
     gutter = " " * len(number)
-    lead = "".join("\t" if char == "\t" else " " * _width(char) for char in text[:begin])
-    carets = "^" * max(sum(_width(char) for char in text[begin:end]), 1)
-    return f" {gutter} |\n {number} | {text}\n {gutter} | {lead}{carets}"
+    lead = "".join("\t" if char == "\t" else " " * _width(char) for char in shown[:begin])
+    carets = "^" * max(sum(_width(char) for char in shown[begin:end]), 1)
+    return f" {gutter} |\n {number} | {shown}\n {gutter} | {lead}{carets}"
 
 
 def _width(char: str) -> int:

@@ -27,6 +27,8 @@ def parse(source: Source, log: Log) -> nodes.File | None:
         file = recovery.read()
         if file is not None:
             file = replace(file, doubtful=tuple(recovery.doubtful))
+        elif faults.diagnostics[0].code == "E004":
+            del faults.diagnostics[1:]  # it is no spec: the rest says nothing
     log.diagnostics += faults.diagnostics
     if file is not None and file.edition.value != 1:
         log.error(

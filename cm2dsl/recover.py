@@ -34,6 +34,10 @@ MOST_FAULTS = 200
 NOTHING = Edit(0, 0, (), 0.0)
 
 
+FAULTS_WITHOUT_EDITION = 5
+"""The same for a text that does not begin as a spec does."""
+
+
 class Stuck(Struct, frozen=True):
     """Where the parser cannot go on: before `found[at]`, or at the end of the text.
 
@@ -65,21 +69,21 @@ class Recovery:
 
     def read(self) -> Any:
         """What the start rule's method gives; None where the text is nothing like the language."""
+        most = MOST_FAULTS
         if not self.found or self.found[0].text != "cm2":
             self.doubtful.append(self.report(Stuck(self.stack, self.found, 0, False), NOTHING))
             if not self.found:
                 return None
             self.found[:0] = [blank("CM2", 0), blank("NUMBER", 0)]
-        reports = 0
+            most = FAULTS_WITHOUT_EDITION
         while (stuck := self._advance()) is not None:
-            if reports == MOST_FAULTS:
+            if len(self.doubtful) > most:
                 return None
             edit = self._moved() or best_edit(
                 self.source, self.stack, self.found, self.at, self._states_before, stuck.too_deep
             )
             self.doubtful.append(self.report(stuck, edit))
             self._apply(edit)
-            reports += 1
         return self.stack.values[-1]
 
     def _moved(self) -> Edit | None:
