@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -11,10 +12,27 @@ import click
 SPECS = click.Path(exists=True, path_type=Path)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+COMMANDS = {"fmt": "cm2dsl.fmt.command"}
+"""Commands in modules of their own, which are loaded when they run."""
+
+
+class Commands(click.Group):
+    """Loads a command when it is asked for, so that none waits for the others' imports."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *COMMANDS])
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return super().get_command(ctx, name)
+        command: click.Command = import_module(COMMANDS[name]).command
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cm2dsl", prog_name="cm2c")
 def main() -> None:
-    """Compile checklist rewards written in .cm2."""
+    """Compile, lay out and check checklist rewards written in .cm2."""
 
 
 @main.command("compile")

@@ -172,12 +172,17 @@ def _refuse_too_deep(token: Token | None, stack: Stack) -> None:
         raise TooDeep(token)
 
 
-def drive(source: Source, rules: Sequence[Rule], stack: Stack, position: int = 0) -> Any:
-    """What the start rule's method gives for the text from `position` on. Raises Unexpected."""
+def drive(
+    source: Source, rules: Sequence[Rule], stack: Stack, read: list[Token] | None = None
+) -> Any:
+    """What the start rule's method gives for the text; its tokens are added to `read`.
+
+    Raises Unexpected and TooDeep.
+    """
     collects = gc.isenabled()
     gc.disable()  # all that is made here is kept, and holds no circles
     try:
-        return _drive(source, rules, stack, position)
+        return _drive(source, rules, stack, read)
     finally:
         if collects:
             gc.enable()
@@ -209,13 +214,13 @@ def reduce(source: Source, rule: Rule, stack: Stack) -> int:
     return state
 
 
-def _drive(source: Source, rules: Sequence[Rule], stack: Stack, position: int) -> Any:
+def _drive(source: Source, rules: Sequence[Rule], stack: Stack, read: list[Token] | None) -> Any:
     text = source.text
     states, values, starts, ends = stack.states, stack.values, stack.starts, stack.ends
     kinds = (None, *tables.KINDS)
     keyword = KEYWORDS.get
     actions = ACTIONS[states[-1]]
-    end = start = position
+    position = end = start = 0
     token: Token | None
     while True:
         match = TOKEN(text, position)
@@ -256,6 +261,8 @@ def _drive(source: Source, rules: Sequence[Rule], stack: Stack, position: int) -
                 ends.append(end)
                 actions = ACTIONS[action]
                 position = end
+                if read is not None and token is not None:
+                    read.append(token)
                 break
             state = reduce(source, rules[-1 - action], stack)
             actions = ACTIONS[state]
