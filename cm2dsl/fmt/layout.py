@@ -71,6 +71,8 @@ class _Writer:
     def members(self, tokens: Sequence[Tok], indent: int) -> None:
         """The parts of a block, each from a line of its own on."""
         parts = _parts(tokens)
+        for part in parts:
+            _set_strings_in(part, indent)
         words = _aligned(parts, indent)
         for place, part in enumerate(parts):
             head = part[0]
@@ -99,7 +101,7 @@ class _Writer:
         """A part without a block, or with one on its line."""
         if width:
             text = part[0].text.ljust(width) + " " + flat(part[1:])
-            self.add(" " * indent + _shifted(text, part, indent), part[-1].behind)
+            self.add(" " * indent + text, part[-1].behind)
         elif any(tok.kind == "LBRACE" for tok in part):
             self.write([(indent, list(part))])
         else:
@@ -110,8 +112,7 @@ class _Writer:
             if place:
                 for comment in tokens[0].above:
                     self.add(" " * indent + comment.text)
-            text = _shifted(flat(tokens), tokens, lines[0][0])
-            self.add(" " * indent + text, tokens[-1].behind)
+            self.add(" " * indent + flat(tokens), tokens[-1].behind)
 
 
 def _last(code: str) -> str:
@@ -137,7 +138,7 @@ def _stays_on_a_line(part: Sequence[Tok], brace: int, indent: int) -> bool:
     inside = part[brace + 1 :]
     if any(tok.wrapped or tok.above for tok in part[1:]):
         return False
-    if any(tok.behind is not None for tok in part[:-1]):
+    if any(tok.behind is not None or "\n" in tok.text for tok in part[:-1]):
         return False
     return bool(inside) and fits(flat(part), indent)
 
@@ -179,12 +180,13 @@ def _group(part: Sequence[Tok], indent: int) -> frozenset[str] | None:
     return group
 
 
-def _shifted(text: str, tokens: Sequence[Tok], indent: int) -> str:
-    """The text with its long strings set in: their lines stand one step deeper than the part."""
-    for tok in tokens:
+def _set_strings_in(part: Sequence[Tok], indent: int) -> None:
+    """Set long strings outside the part's block in: their lines stand a step deeper than it."""
+    for tok in part:
+        if tok.kind == "LBRACE":
+            return
         if tok.kind == "LONG_STRING" and "\n" in tok.text and "\t" not in tok.text:
-            text = text.replace(tok.text, _set_in(tok.text, indent), 1)
-    return text
+            tok.text = _set_in(tok.text, indent)
 
 
 def _set_in(text: str, indent: int) -> str:
