@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+DIGITS = re.compile(r"\d+")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -11,9 +14,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
     An edit is a letter that is missing, too much, another, or in its neighbour's place. Two are a
     slip in words of five letters, one in words of three. Longer words may differ in more, if they
-    begin alike.
+    begin alike. Names that differ in digits alone are numbered: another number is another thing.
     """
-    names = sorted(set(known))
+    bare = DIGITS.sub("", word)
+    names = sorted({name for name in known if name == word or DIGITS.sub("", name) != bare})
     folded = word.casefold()
     for name in names:
         if name.casefold() == folded:

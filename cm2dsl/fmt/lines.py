@@ -78,33 +78,35 @@ def _cut(
 
 
 def _check(tokens: Sequence[Tok], indent: int) -> list[tuple[int, list[Tok]]]:
-    """A check, broken before its outermost `or`s, else `and`s, else after commas."""
+    """A check, broken before its outermost `or`s, else its `and`s, else after commas."""
     for kind in ("OR", "AND"):
-        places = [
-            place for place, depth in _depths(tokens) if tokens[place].kind == kind and not depth
-        ]
+        places = _outermost(tokens, kind)
         if places:
             pieces = _cut(tokens, places, indent, indent + 2)
-            return [line for inner, piece in pieces for line in _piece(piece, inner)]
-    return _piece(tokens, indent)
+            return [line for at, piece in pieces for line in _piece(piece, at, indent + 4)]
+    return _piece(tokens, indent, indent + 4)
 
 
-def _piece(tokens: Sequence[Tok], indent: int) -> list[tuple[int, list[Tok]]]:
+def _piece(tokens: Sequence[Tok], indent: int, inner: int) -> list[tuple[int, list[Tok]]]:
+    """A part of a check; what does not fit on its line goes on at `inner`."""
     if fits(flat(tokens), indent):
         return [(indent, list(tokens))]
-    inside = [
-        place for place, depth in _depths(tokens) if not depth and tokens[place].kind == "AND"
-    ]
-    places = [place for place in inside if place]
+    places = _outermost(tokens, "AND")
     if places:
-        cut = _cut(tokens, places, indent, indent + 2)
-        return [line for inner, piece in cut for line in _piece(piece, inner)]
+        cut = _cut(tokens, places, indent, inner)
+        return [line for at, piece in cut for line in _piece(piece, at, inner + 2)]
     commas = [
         place + 1
         for place, depth in _depths(tokens)
         if depth == 1 and tokens[place].kind == "COMMA"
     ]
-    return _filled(tokens, commas, indent, indent + 4)
+    return _filled(tokens, commas, indent, inner)
+
+
+def _outermost(tokens: Sequence[Tok], kind: str) -> list[int]:
+    """Where a terminal stands outside all brackets, but for the first token."""
+    depths = _depths(tokens)
+    return [place for place, depth in depths if place and not depth and tokens[place].kind == kind]
 
 
 def _filled(
