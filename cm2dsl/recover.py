@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from cm2dsl import tables
+from cm2dsl.braces import missing_brace, stray_brace
 from cm2dsl.driver import (
     ACTIONS,
     DEEPEST,
@@ -21,7 +22,6 @@ from cm2dsl.driver import (
     Stack,
     reduce,
 )
-from cm2dsl.layout import missing_brace, stray_brace
 from cm2dsl.lexemes import Lexeme, kind_of, lexemes, split_phrase
 from cm2dsl.nodes import Doubt, Token
 from cm2dsl.repair import STARTS, Edit, best_edit, blank, run, walk
