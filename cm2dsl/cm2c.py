@@ -12,8 +12,12 @@ import click
 SPECS = click.Path(exists=True, path_type=Path)
 
 
-COMMANDS = {"fmt": "cm2dsl.fmt.command"}
-"""Commands in modules of their own, which are loaded when they run."""
+COMMANDS = {
+    "explain": ("cm2dsl.lint.command", "explain"),
+    "fmt": ("cm2dsl.fmt.command", "command"),
+    "lint": ("cm2dsl.lint.command", "command"),
+}
+"""Commands in modules of their own, which are loaded when they run: module, name."""
 
 
 class Commands(click.Group):
@@ -25,7 +29,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return super().get_command(ctx, name)
-        command: click.Command = import_module(COMMANDS[name]).command
+        module, attribute = COMMANDS[name]
+        command: click.Command = getattr(import_module(module), attribute)
         return command
 
 

@@ -34,11 +34,28 @@ class Compiled:
     read: dict[str, bytes]
 
 
+@dataclass(frozen=True)
+class Analysed:
+    """A file without a fault: its syntax tree and those of its imports, and what it compiles to.
+
+    `compiled` is None for a library: a file of templates, without a domain.
+    """
+
+    file: nodes.File
+    imported: tuple[nodes.File, ...]
+    compiled: Compiled | None
+
+
 def compile_file(path: Path, shown: str | None = None) -> Compiled | None:
-    """Compile one spec. None for a library: a file of templates, without a domain.
+    """Compile one spec. None for a library.
 
     `shown` is the path as messages name it. Raises CompileError with every fault found.
     """
+    return analyse(path, shown).compiled
+
+
+def analyse(path: Path, shown: str | None = None) -> Analysed:
+    """Compile one file, and keep what it was read as. Raises CompileError."""
     log = Log()
     shown = shown if shown is not None else str(path)
     root = path.resolve().parent
@@ -54,7 +71,7 @@ def compile_file(path: Path, shown: str | None = None) -> Compiled | None:
     domain = _single(file, nodes.Domain, log)
     if domain is None and not tasks:
         log.raise_if_any()
-        return None
+        return Analysed(file, tuple(parsed[1:]), None)
     if domain is None:
         span = tasks[0].name.span
         log.error("E307", "the spec has no domain", span, 'name it: `domain airline "…"`')
@@ -62,7 +79,7 @@ def compile_file(path: Path, shown: str | None = None) -> Compiled | None:
     log.diagnostics = certain(log.diagnostics, parsed)
     log.raise_if_any()
     assert spec is not None
-    return Compiled(spec, files.read_bytes)
+    return Analysed(file, tuple(parsed[1:]), Compiled(spec, files.read_bytes))
 
 
 def _read(path: Path, shown: str, files: Files) -> Source | None:

@@ -89,10 +89,14 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"there is {shown}" + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def render(diagnostic: Diagnostic) -> str:
-    """The fault as text: place, message, the line with carets, help."""
+def render(diagnostic: Diagnostic, kind: str | None = None) -> str:
+    """The fault as text: place, message, the line with carets, help.
+
+    `kind` is what it is called before its message: `error[CODE]`, where nothing else is said.
+    """
     span = diagnostic.span
-    head = f"{_place(span)}: error[{diagnostic.code}]: {diagnostic.message}"
+    kind = kind or f"error[{diagnostic.code}]"
+    head = f"{_place(span)}: {kind}: {diagnostic.message}"
     parts = [head, _snippet(span)]
     for other, note in diagnostic.related:
         parts += [f"{_place(other)}: note: {note}", _snippet(other)]

@@ -15,6 +15,7 @@ from cm2dsl.fmt.same import says_the_same
 from cm2dsl.parse import parse
 from cm2dsl.source import Source
 from cm2dsl.specs import find_specs
+from cm2dsl.write import write_beside
 
 WOULD_CHANGE = 1
 FAULTS = 2
@@ -48,7 +49,7 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> None:
         elif check and changed:
             click.echo(f"would change {source.name}")
         elif changed and not (check or diff):
-            _write(path, text)
+            write_beside(path, text)
             click.echo(f"laid out {source.name}", err=True)
     if STDIN not in paths or counts["faulty"] or check:
         said = [f"{count} {what}" for what, count in counts.items() if count]
@@ -105,17 +106,3 @@ def _diff(source: Source, text: str) -> str:
         source.name,
     )
     return "".join(line if line.endswith("\n") else line + "\n" for line in lines)
-
-
-def _write(path: Path, text: str) -> None:
-    """Beside the file first, with its mode, then in its place."""
-    real = path.resolve()
-    fresh = real.with_name(real.name + ".new")
-    try:
-        fresh.write_text(text, encoding="utf-8", newline="\n")
-        fresh.chmod(real.stat().st_mode)
-        fresh.replace(real)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        reason = (error.strerror or "it failed").lower()
-        raise click.ClickException(f"cannot write `{path}`: {reason}") from None

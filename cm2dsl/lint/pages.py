@@ -1,0 +1,32 @@
+"""The page of a rule, made from the rule itself: what, why, examples, fix."""
+
+from __future__ import annotations
+
+import inspect
+
+from cm2dsl.lint.rule import Rule
+
+
+def page(rule: Rule) -> str:
+    """Markdown."""
+    parts = [
+        f"# {rule.code}: {rule.name}",
+        f"Finds {rule.title}. ({rule.family}, {rule.severity})",
+        inspect.cleandoc(rule.__doc__ or ""),
+        "## Found",
+    ]
+    for bad in rule.bad:
+        parts.append(_code(bad.text))
+        if bad.fixed is not None:
+            parts += ["`--fix` makes of it:", _code(bad.fixed)]
+    parts += ["## Not found", *(_code(good) for good in rule.good)]
+    parts += [
+        "## Allowed",
+        f"Where the rule is wrong: `# lint: allow {rule.code}: why`, behind the line or above it.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _code(text: str) -> str:
+    body = text.strip("\n")
+    return f"```cm2\n{body}\n```"

@@ -1,0 +1,68 @@
+"""Every rule: its bad snippets, its good ones and the fixed text say what it does, and its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cm2dsl.lint.examples import unpack, whole
+from cm2dsl.lint.fix import apply
+from cm2dsl.lint.registry import all_rules
+from cm2dsl.lint.rule import Rule
+from cm2dsl.lint.run import Found, lint
+from cm2dsl.lint.subject import Subject
+
+RULES = all_rules()
+BAD = [(rule, bad) for rule in RULES for bad in rule.bad]
+GOOD = [(rule, good) for rule in RULES for good in rule.good]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    unpack(tmp_path)
+    return tmp_path
+
+
+def found(folder: Path, text: str, rule: Rule) -> list[Found]:
+    path = folder / "spec.cm2"
+    path.write_text(text, encoding="utf-8")
+    return lint(Subject.read(path), [rule])
+
+
+@pytest.mark.parametrize(("rule", "bad"), BAD, ids=[rule.name for rule, _ in BAD])
+def test_a_bad_snippet_is_found_and_mended(rule: Rule, bad: object, folder: Path) -> None:
+    text = whole(bad.text)  # type: ignore[attr-defined]
+    fixed: str | None = bad.fixed  # type: ignore[attr-defined]
+    said = found(folder, text, rule)
+    assert [one.code for one in said] == [rule.code]
+    fix = said[0].finding.fix
+    assert (fix is None) == (fixed is None)
+    if fix is not None and fixed is not None:
+        mended, count = apply(text, [fix])
+        assert (mended, count) == (whole(fixed), 1)
+        assert found(folder, mended, rule) == []
+
+
+@pytest.mark.parametrize(("rule", "good"), GOOD, ids=[rule.name for rule, _ in GOOD])
+def test_a_good_snippet_is_left_alone(rule: Rule, good: str, folder: Path) -> None:
+    assert found(folder, whole(good), rule) == []
+
+
+def test_codes_and_names_are_the_rules_own() -> None:
+    assert len({rule.code for rule in RULES}) == len({rule.name for rule in RULES}) == len(RULES)
+    families = {"structure": "1", "wording": "2", "evidence": "3", "reward": "4", "cost": "5"}
+    for rule in RULES:
+        assert rule.code[:2] == f"L{families[rule.family]}"
+        assert rule.bad
+        assert rule.good
+        assert rule.__doc__
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_messages_are_lower_case_without_a_full_stop(rule: Rule, folder: Path) -> None:
+    for bad in rule.bad:
+        for one in found(folder, whole(bad.text), rule):
+            for text in (one.finding.message, one.finding.help, rule.title):
+                assert not text[0].isupper()
+                assert not text.endswith(".")
