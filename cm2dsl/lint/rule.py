@@ -12,7 +12,8 @@ from cm2dsl.source import Span
 
 Family = Literal["structure", "wording", "evidence", "reward", "cost"]
 Severity = Literal["warning", "error"]
-URL = "https://github.com/cm2-project/cm2/blob/main/docs/rules/{code}.md"
+PAGE = "docs/rules/{code}.md"
+"""The page of a rule, in the project's documentation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from cm2dsl.lint.rule import URL
+from cm2dsl.lint.rule import PAGE
 from cm2dsl.lint.run import Found
 
 
@@ -33,7 +33,7 @@ def record(one: Found) -> dict[str, Any]:
         "end_line": end_line,
         "end_column": end_column,
         "help": finding.help,
-        "url": URL.format(code=one.code),
+        "url": PAGE.format(code=one.code),
         "fix": None
         if fix is None
         else {

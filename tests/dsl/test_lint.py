@@ -1,0 +1,181 @@
+"""`cm2c lint`: allowances, fixes, choices, formats and the rules' pages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cm2dsl.cm2c import main
+from cm2dsl.lint.examples import unpack, whole
+from cm2dsl.lint.fix import apply
+from cm2dsl.lint.pages import page
+from cm2dsl.lint.registry import all_rules
+from cm2dsl.lint.rule import Edit, Fix
+
+ROOT = Path(__file__).parents[2]
+RULES = "L203,L205"
+VAGUE = 'item good { ask "Is the reply appropriate?" fail "Names no price" }'
+UNUSED = """
+import "library.cm2"
+
+task trip { turn ask { user "Hello" item answers { check replied } } }
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    unpack(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(snippet: str, *options: str) -> Result:
+    Path("spec.cm2").write_text(whole(snippet), encoding="utf-8")
+    return CliRunner().invoke(main, ["lint", "spec.cm2", *options], prog_name="cm2c")
+
+
+def codes(result: Result) -> list[str]:
+    return [line.split()[1] for line in result.stdout.splitlines()]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_finding_is_shown_where_it_is() -> None:
+    result = run(VAGUE, "--select", "L203")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "spec.cm2:10:21: warning[L203 vague-word]: "
+        "`appropriate` says nothing that can be looked for",
+        "    |",
+        ' 10 |     item good { ask "Is the reply appropriate?" fail "Names no price" }',
+        "    |                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^",
+        "  = help: say what must be there to pass",
+        "",
+        "1 finding",
+    ]
+
+
+@pytest.mark.usefixtures("folder")
+def test_nothing_found_is_said_and_is_success() -> None:
+    result = run("item answers { check replied }", "--select", RULES)
+    assert (result.exit_code, result.stdout) == (0, "nothing found\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{VAGUE}  # lint: allow L203: their own word",
+        f"# lint: allow L203: their own word\n{VAGUE}",
+        f"# lint: allow L203, L205: their own word\n# more\n\n{VAGUE}".replace(
+            ' fail "Names no price"', ""
+        ),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_comment_with_a_reason_allows_a_finding(text: str) -> None:
+    assert run(text, "--select", RULES).exit_code == 0
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_comment_without_a_reason_allows_nothing() -> None:
+    result = run(f"{VAGUE}  # lint: allow L203", "--select", RULES, "--format", "concise")
+    assert codes(result) == ["L203", "L001"]
+    assert "without a reason" in result.stdout
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_comment_that_allows_nothing_is_a_finding_where_its_rule_ran() -> None:
+    text = "item answers { check replied }  # lint: allow L203: no longer"
+    result = run(text, "--select", RULES, "--format", "concise")
+    assert codes(result) == ["L001"]
+    assert "there is no `L203` here to allow" in result.stdout
+    assert run(text, "--select", "L205").exit_code == 0
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_string_is_no_comment() -> None:
+    text = 'item good { ask "Is it appropriate? # lint: allow L203: no" fail "No" }'
+    assert "L203" in run(text, "--select", "L203", "--format", "concise").stdout
+
+
+@pytest.mark.usefixtures("folder")
+def test_rules_are_chosen_by_code_family_or_name() -> None:
+    assert codes(run(VAGUE, "--select", "vague-word", "--format", "concise")) == ["L203"]
+    assert "L203" in codes(run(VAGUE, "--select", "L2", "--format", "concise"))
+    assert "L203" not in codes(run(VAGUE, "--ignore", "L203", "--format", "concise"))
+    result = run(VAGUE, "--select", "L999")
+    assert result.exit_code == 2
+    assert "there is no rule `L999`: `cm2c explain` lists them" in result.stderr
+
+
+def test_fix_mends_the_file_and_leaves_the_rest(folder: Path) -> None:
+    result = run(UNUSED, "--select", "L102", "--fix")
+    assert (result.exit_code, result.stdout) == (0, "nothing found\n")
+    assert result.stderr == "mended spec.cm2: 1\n"
+    assert "import" not in (folder / "spec.cm2").read_text()
+
+
+def test_fixes_that_meet_are_applied_one_after_the_other() -> None:
+    first, second = Fix("a", (Edit(0, 2, "x"),)), Fix("b", (Edit(1, 3, "y"),))
+    assert apply("abcd", [first, second]) == ("xcd", 1)
+    assert apply("abcd", [first, Fix("c", (Edit(3, 4, ""),))]) == ("xc", 2)
+
+
+@pytest.mark.usefixtures("folder")
+def test_json_has_everything_and_github_a_command_a_finding() -> None:
+    (record,) = json.loads(run(UNUSED, "--select", "L102", "--format", "json").stdout)
+    edits = record["fix"].pop("edits")
+    assert [edit["text"] for edit in edits] == [""]
+    assert record == {
+        "code": "L102",
+        "severity": "warning",
+        "message": "nothing of `library.cm2` is used",
+        "file": "spec.cm2",
+        "line": 6,
+        "column": 1,
+        "end_line": 6,
+        "end_column": 21,
+        "help": "take the import out",
+        "url": "docs/rules/L102.md",
+        "fix": {"message": "take the import out", "safe": True},
+    }
+    assert run(UNUSED, "--select", "L102", "--format", "github").stdout == (
+        "::warning file=spec.cm2,line=6,endLine=6,col=1,endColumn=21,title=L102 unused-import::"
+        "nothing of `library.cm2` is used%0Atake the import out\n"
+    )
+
+
+def test_a_file_that_does_not_compile_is_said_and_the_rest_is_linted(folder: Path) -> None:
+    (folder / "bad.cm2").write_text("cm2 1\ndomain a {")
+    Path("spec.cm2").write_text(whole(VAGUE))
+    command = ["lint", ".", "--select", "L203", "--format", "concise"]
+    result = CliRunner().invoke(main, command, prog_name="cm2c")
+    assert result.exit_code == 2
+    assert codes(result) == ["L203"]
+    assert "bad.cm2:2:10: error[E001]" in result.stderr
+
+
+def test_explain_lists_the_rules_and_shows_one() -> None:
+    listed = CliRunner().invoke(main, ["explain"]).stdout.splitlines()
+    assert [line.split()[0] for line in listed] == [rule.code for rule in all_rules()]
+    for name in ("L203", "l203", "vague-word"):
+        shown = CliRunner().invoke(main, ["explain", name]).stdout
+        assert shown.startswith("# L203: vague-word\n")
+    assert CliRunner().invoke(main, ["explain", "x"]).exit_code == 2
+
+
+@pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.code)
+def test_the_page_of_a_rule_is_the_rules_own(rule: object, update_golden: bool) -> None:
+    path = ROOT / "docs" / "rules" / f"{rule.code}.md"  # type: ignore[attr-defined]
+    text = page(rule)  # type: ignore[arg-type]
+    if update_golden:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text, "run pytest with --update-golden"
+
+
+def test_there_is_no_page_without_its_rule() -> None:
+    pages = {path.stem for path in (ROOT / "docs" / "rules").glob("*.md")}
+    assert pages == {rule.code for rule in all_rules()}
