@@ -15,6 +15,7 @@ SPECS = click.Path(exists=True, path_type=Path)
 COMMANDS = {
     "explain": ("cm2dsl.lint.command", "explain"),
     "fmt": ("cm2dsl.fmt.command", "command"),
+    "graph": ("cm2dsl.graph", "command"),
     "lint": ("cm2dsl.lint.command", "command"),
 }
 """Commands in modules of their own, which are loaded when they run: module, name."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cm2dsl.diagnostic import CompileError, render
+from cm2dsl.lint.config import read_config
 from cm2dsl.lint.fix import apply
 from cm2dsl.lint.pages import page
 from cm2dsl.lint.registry import all_rules, rule_of
@@ -50,10 +51,14 @@ def command(
 ) -> None:
     """Look for what compiles and still should not be rewarded.
 
+    `select` and `ignore` may stand in the table [tool.cm2.lint] of a pyproject.toml; --select takes
+    the place of the first, --ignore adds to the second.
+
     Exit codes: 0 nothing found, 1 something found, 2 a file does not compile, or the command line
     asks for what cannot be done.
     """
-    rules = _chosen(select, ignore)
+    config = read_config(paths[0])
+    rules = _chosen(select or config.select, (*ignore, *config.ignore))
     found: list[Found] = []
     faults: dict[str, None] = {}
     for path in find_specs(paths):

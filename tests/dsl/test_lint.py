@@ -110,6 +110,25 @@ def test_rules_are_chosen_by_code_family_or_name() -> None:
     assert "there is no rule `L999`: `cm2c explain` lists them" in result.stderr
 
 
+def test_a_project_chooses_its_rules(folder: Path) -> None:
+    settings = folder / "pyproject.toml"
+    settings.write_text('[tool.cm2.lint]\nselect = ["L2"]\nignore = ["L205"]\n')
+    text = VAGUE.replace(' fail "Names no price"', "")
+    assert codes(run(text, "--format", "concise")) == ["L203"]
+    assert codes(run(text, "--ignore", "L203", "--format", "concise")) == []
+    assert codes(run(text, "--select", "L205,L203", "--format", "concise")) == ["L203"]
+    for table, said in [
+        ("selct = []", "has no setting `selct`: did you mean `select`?"),
+        ("select = 1", "`select` is a list of codes"),
+        ('select = ["L999"]', "there is no rule `L999`"),
+        ("select = [", "cannot be read"),
+    ]:
+        settings.write_text(f"[tool.cm2.lint]\n{table}\n")
+        result = run(text)
+        assert result.exit_code == 2
+        assert said in result.stderr
+
+
 def test_fix_mends_the_file_and_leaves_the_rest(folder: Path) -> None:
     result = run(UNUSED, "--select", "L102", "--fix")
     assert (result.exit_code, result.stdout) == (0, "nothing found\n")

@@ -31,7 +31,7 @@ class NoQuestion(Rule):
     def check(self, subject: Subject) -> Iterator[Finding]:
         for _, entry in subject.said("ask"):
             text = words_of(entry.text).strip()
-            if not text.endswith(MARKS):
+            if not any(mark in text for mark in MARKS):
                 message, help = "this is no question", "ask what is answered by yes or no, with `?`"
             elif OPEN.match(text):
                 message = "this cannot be answered by yes or no"
