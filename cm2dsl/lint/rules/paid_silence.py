@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cm2dsl.lint.idle import pays_idle
+from cm2dsl.lint.rule import Bad, Finding, Rule
+from cm2dsl.lint.subject import Subject
+
+
+class PaidSilence(Rule):
+    """An agent that does nothing at all breaks no rule. An item that is satisfied by that pays for
+    silence with its weight, and silence is learned first. What must not happen is a `veto` or a
+    `penalty`; weight belongs to what has to be done.
+    """
+
+    code = "L401"
+    name = "paid-silence"
+    family = "reward"
+    title = "weight for what an agent that does nothing fulfils too"
+    bad = (
+        Bad(
+            """item answers { check replied }
+never books { check called book }"""
+        ),
+        Bad(
+            """item answers { check replied }
+always careful { check not called book or called search }"""
+        ),
+    )
+    good = (
+        """item answers { check replied }
+never books veto { check called book }
+never looks penalty 0.3 { check called search }""",
+        """item searches { check called search }
+never books after searches { check called book }
+at_end declines { check replied and not called book }""",
+        """item searches { check called search }
+never idles { check not called search }""",
+    )
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        for placed in subject.placed():
+            item = placed.item
+            if item.weight and not item.veto and not item.penalty and pays_idle(item):
+                message = f"`{item.name}` pays an agent that does nothing"
+                help = "make it a `veto` or a `penalty`, or let it come `after` what is to be done"
+                yield Finding(placed.node.span, message, help)
