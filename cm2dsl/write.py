@@ -8,12 +8,13 @@ import click
 
 
 def write_beside(path: Path, text: str) -> None:
-    """Replace a file's text. Raises click.ClickException where it cannot be written."""
+    """Write a file, or replace its text. Raises click.ClickException where it cannot be written."""
     real = path.resolve()
     fresh = real.with_name(real.name + ".new")
     try:
         fresh.write_text(text, encoding="utf-8", newline="\n")
-        fresh.chmod(real.stat().st_mode)
+        if real.exists():
+            fresh.chmod(real.stat().st_mode)
         fresh.replace(real)
     except OSError as error:
         fresh.unlink(missing_ok=True)

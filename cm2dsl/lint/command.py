@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cm2dsl.diagnostic import CompileError, render
+from cm2dsl.lint.baseline import baseline_text, without_known
 from cm2dsl.lint.config import read_config
 from cm2dsl.lint.fix import apply
 from cm2dsl.lint.pages import page
@@ -22,7 +23,7 @@ from cm2dsl.write import write_beside
 
 FOUND = 1
 FAULTS = 2
-FORMATS = ("text", "concise", "json", "github")
+FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit")
 ROUNDS = 10
 """Times that a file is mended and read again, at most."""
 
@@ -41,6 +42,12 @@ ROUNDS = 10
     show_default=True,
     help="Output.",
 )
+@click.option(
+    "--baseline",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Show only what is not in this file.",
+)
+@click.option("--update-baseline", is_flag=True, help="Write what is found into the baseline.")
 def command(
     paths: tuple[Path, ...],
     select: tuple[str, ...],
@@ -48,6 +55,8 @@ def command(
     fix: bool,
     unsafe_fixes: bool,
     form: str,
+    baseline: Path | None,
+    update_baseline: bool,
 ) -> None:
     """Look for what compiles and still should not be rewarded.
 
@@ -57,6 +66,8 @@ def command(
     Exit codes: 0 nothing found, 1 something found, 2 a file does not compile, or the command line
     asks for what cannot be done.
     """
+    if update_baseline and baseline is None:
+        raise click.UsageError("--update-baseline needs to know where: add --baseline FILE")
     config = read_config(paths[0])
     rules = _chosen(select or config.select, (*ignore, *config.ignore))
     found: list[Found] = []
@@ -66,6 +77,12 @@ def command(
             found += _mended(path, rules, unsafe_fixes) if fix else lint(Subject.read(path), rules)
         except CompileError as error:
             faults |= dict.fromkeys(render(one) for one in error.diagnostics)
+    if baseline is not None and update_baseline and not faults:
+        write_beside(baseline, baseline_text(found))
+        click.echo(f"{len(found)} finding{'s' if len(found) != 1 else ''} in {baseline}", err=True)
+        return
+    if baseline is not None:
+        found = without_known(found, baseline)
     click.echo(import_module(f"cm2dsl.lint.output.{form}").show(found), nl=False)
     if faults:
         click.echo("\n\n".join(faults), err=True)

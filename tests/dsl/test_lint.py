@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
@@ -164,6 +165,65 @@ def test_json_has_everything_and_github_a_command_a_finding() -> None:
         "::warning file=spec.cm2,line=6,endLine=6,col=1,endColumn=21,title=L102 unused-import::"
         "nothing of `library.cm2` is used%0Atake the import out\n"
     )
+
+
+@pytest.mark.usefixtures("folder")
+def test_sarif_gitlab_and_junit_say_the_same_as_json() -> None:
+    text = UNUSED + "\ntemplate never_used() { check replied }\n"
+    found = json.loads(run(text, "--select", "L1", "--format", "json").stdout)
+    assert [one["code"] for one in found] == ["L102", "L101"]
+    sarif = json.loads(run(text, "--select", "L1", "--format", "sarif").stdout)
+    results = sarif["runs"][0]["results"]
+    assert [one["ruleId"] for one in results] == ["L102", "L101"]
+    regions = [one["locations"][0]["physicalLocation"]["region"] for one in results]
+    assert [(one["startLine"], one["startColumn"]) for one in regions] == [
+        (one["line"], one["column"]) for one in found
+    ]
+    (change,) = results[0]["fixes"][0]["artifactChanges"]
+    assert change["replacements"][0]["insertedContent"] == {"text": ""}
+    assert {rule["id"] for rule in sarif["runs"][0]["tool"]["driver"]["rules"]} == {
+        rule.code for rule in all_rules()
+    }
+    gitlab = json.loads(run(text, "--select", "L1", "--format", "gitlab").stdout)
+    marks = [one["partialFingerprints"]["cm2c/v1"] for one in results]
+    assert [one["fingerprint"] for one in gitlab] == marks
+    assert [one["location"]["lines"]["begin"] for one in gitlab] == [6, 10]
+    suites = ElementTree.fromstring(run(text, "--select", "L1", "--format", "junit").stdout)
+    assert suites.get("failures") == "2"
+    assert [case.get("name") for case in suites.iter("testcase")] == [
+        "L102 unused-import spec.cm2:6:1",
+        "L101 unused-template spec.cm2:10:10",
+    ]
+    empty = run("item answers { check replied }", "--select", "L1", "--format", "junit")
+    assert ElementTree.fromstring(empty.stdout).get("failures") == "0"
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_fingerprint_stays_when_lines_move() -> None:
+    def marks(text: str) -> list[str]:
+        found = json.loads(run(text, "--select", "L203", "--format", "gitlab").stdout)
+        return [one["fingerprint"] for one in found]
+
+    before = marks(f"{VAGUE}")
+    assert marks(f"# a line\n\nitem other {{ check replied }}\n  {VAGUE}") == before
+    assert marks(VAGUE.replace("appropriate", "reasonable")) != before
+
+
+def test_a_baseline_leaves_what_is_new(folder: Path) -> None:
+    options = ["--select", "L203", "--baseline", "known.json"]
+    result = run(VAGUE, *options)
+    assert result.exit_code == 2
+    assert "there is no baseline `known.json`" in result.stderr
+    result = run(VAGUE, *options, "--update-baseline")
+    assert (result.exit_code, result.stderr) == (0, "1 finding in known.json\n")
+    assert run(f"# moved\n{VAGUE}", *options).exit_code == 0
+    new = VAGUE.replace("good", "other").replace("appropriate", "suitable")
+    result = run(f"{VAGUE}\n{new}", *options, "--format", "concise")
+    assert (result.exit_code, codes(result)) == (1, ["L203"])
+    assert "`suitable`" in result.stdout
+    (folder / "known.json").write_text("[]")
+    assert "is no baseline" in run(VAGUE, *options).stderr
+    assert "add --baseline FILE" in run(VAGUE, "--update-baseline").stderr
 
 
 def test_a_file_that_does_not_compile_is_said_and_the_rest_is_linted(folder: Path) -> None:

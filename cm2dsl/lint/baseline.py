@@ -1,0 +1,42 @@
+"""Findings that were there before: a file of their fingerprints, so that only new ones are shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from cm2dsl.lint.fingerprint import fingerprints
+from cm2dsl.lint.run import Found
+
+VERSION = 1
+
+
+def without_known(found: Sequence[Found], path: Path) -> list[Found]:
+    """The findings that are not in a baseline. Raises click.UsageError for what is none."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        known = set(said["findings"]) if said["version"] == VERSION else None
+    except FileNotFoundError:
+        message = f"there is no baseline `{path}`: write one with --update-baseline"
+        raise click.UsageError(message) from None
+    except (OSError, ValueError, KeyError, TypeError):
+        known = None
+    if known is None:
+        message = f"`{path}` is no baseline: write it anew with --update-baseline"
+        raise click.UsageError(message)
+    marks = fingerprints(found)
+    return [one for one, mark in zip(found, marks, strict=True) if mark not in known]
+
+
+def baseline_text(found: Sequence[Found]) -> str:
+    """A baseline of these findings: each fingerprint with what it is of, in order."""
+    named = {
+        mark: f"{one.code} {one.finding.span.source.name}: {one.finding.message}"
+        for one, mark in zip(found, fingerprints(found), strict=True)
+    }
+    ordered = dict(sorted(named.items(), key=lambda pair: (pair[1], pair[0])))
+    whole = {"version": VERSION, "findings": ordered}
+    return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
