@@ -1,4 +1,4 @@
-"""Findings that were there before: a file of their fingerprints, so that only new ones are shown."""
+"""Findings that were there before: a file of fingerprints, so that only new ones are shown."""
 
 from __future__ import annotations
 
