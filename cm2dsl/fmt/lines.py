@@ -60,7 +60,9 @@ def broken(tokens: Sequence[Tok], indent: int) -> list[tuple[int, list[Tok]]]:
         return [(indent, list(tokens))]
     if tokens[0].kind == "CHECK":
         return _check(tokens, indent)
-    places = [place for place, tok in enumerate(tokens) if place and tok.kind in PARTS]
+    commas = [one + 1 for one in _outermost(tokens, "COMMA")]
+    parts = [one for one, tok in enumerate(tokens) if one and tok.kind in PARTS]
+    places = sorted({*commas, *parts})
     rows = [place for place in places if tokens[place].kind == "EACH"]
     if rows:  # what a task is called, and what it is made for
         first, rest = tokens[: rows[0]], tokens[rows[0] :]
@@ -78,7 +80,7 @@ def _cut(
 
 
 def _check(tokens: Sequence[Tok], indent: int) -> list[tuple[int, list[Tok]]]:
-    """A check, broken before its outermost `or`s, else its `and`s, else after commas."""
+    """A check, broken before its outermost `or`s, else its `and`s, else at `except` and commas."""
     for kind in ("OR", "AND"):
         places = _outermost(tokens, kind)
         if places:
@@ -94,6 +96,11 @@ def _piece(tokens: Sequence[Tok], indent: int, inner: int) -> list[tuple[int, li
     places = _outermost(tokens, "AND")
     if places:
         cut = _cut(tokens, places, indent, inner)
+        return [line for at, piece in cut for line in _piece(piece, at, inner + 2)]
+    after = [one + 1 for one in _outermost(tokens, "COMMA") if one + 1 < len(tokens)]
+    patterns = sorted([*_outermost(tokens, "EXCEPT"), *after])
+    if patterns:
+        cut = _cut(tokens, patterns, indent, inner)
         return [line for at, piece in cut for line in _piece(piece, at, inner + 2)]
     commas = [
         place + 1

@@ -20,6 +20,8 @@ from cm2.importers.wrapping import INDENT, WIDTH, filled
 from cm2.trajectory import Trajectory
 from cm2dsl.chat import to_chat
 from cm2dsl.compiler import compile_file
+from cm2dsl.fmt import formatted
+from cm2dsl.source import Source
 
 
 class WriteFault(Exception):  # noqa: N818 - a fault of what is there, as SourceFault is
@@ -41,7 +43,10 @@ def write_specs(specs: Sequence[Spec], out: Path) -> list[Path]:
         fresh = Path(name)
         for spec in specs:
             _write(spec, fresh)
-            compile_file(fresh / f"{spec.domain}.cm2")
+            path = fresh / f"{spec.domain}.cm2"
+            compile_file(path)
+            laid_out = formatted(Source(path, path.name, path.read_text(encoding="utf-8")))
+            path.write_text(laid_out, encoding="utf-8", newline="\n")
         made = sorted(path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file())
         for path in made:
             if (out / path).exists():
