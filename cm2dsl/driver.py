@@ -77,36 +77,30 @@ class Stack:
         """The tokens that were read and are not yet part of a finished rule."""
         return [value for value in self.values if isinstance(value, Token)]
 
-    def after(self, kind: str) -> Stack:
-        """The stack after one more terminal, which it takes; its values mean nothing."""
-        other = self.copy()
-        states = other.states
-        while (action := ACTIONS[states[-1]][kind]) < 0:
-            name, length, _, _ = tables.RULES[-1 - action]
-            del states[len(states) - length :]
-            states.append(GOTOS[states[-1]][name])
-        states.append(action)
-        return other
-
     def accepts(self) -> set[str]:
         """The terminals that may come next."""
         return {kind for kind in ACTIONS[self.states[-1]] if self.takes(kind)}
 
     def takes(self, kind: str) -> bool:
         """Whether a terminal may come next: the table may reduce before it sees that it cannot."""
-        states = self.states.copy()
-        while True:
-            action = ACTIONS[states[-1]].get(kind)
-            if action is None:
-                return False
-            if action >= 0:
-                return True
-            name, length, _, _ = tables.RULES[-1 - action]
-            del states[len(states) - length :]
-            goto = GOTOS[states[-1]][name]
-            states.append(goto)
-            if goto == tables.END and kind == EOF:
-                return True
+        return walk(self.states.copy(), kind)
+
+
+def walk(states: list[int], kind: str) -> bool:
+    """Reduce and shift a terminal, on states alone; False where it may not come."""
+    while True:
+        action = ACTIONS[states[-1]].get(kind)
+        if action is None:
+            return False
+        if action >= 0:
+            states.append(action)
+            return True
+        name, length, _, _ = tables.RULES[-1 - action]
+        del states[len(states) - length :]
+        goto = GOTOS[states[-1]][name]
+        states.append(goto)
+        if goto == tables.END and kind == EOF:
+            return True
 
 
 class Rule(NamedTuple):

@@ -15,16 +15,12 @@ WORD = re.compile(r"\w+")
 
 
 class Lexeme(Struct, frozen=True, gc=False):
-    """A piece of text that may be a token. `group` is its place in KINDS, from 1; 0 is no token.
-
-    `open` is a string without an end, which was ended where its line ends.
-    """
+    """A piece of text that may be a token. `group` is its place in KINDS, from 1; 0 is no token."""
 
     group: int
     text: str
     start: int
     stop: int
-    open: bool = False
 
 
 def lexemes(text: str, position: int = 0) -> list[Lexeme]:

@@ -21,21 +21,21 @@ from cm2dsl.driver import (
     Rule,
     Stack,
     reduce,
+    walk,
 )
 from cm2dsl.lexemes import Lexeme, kind_of, lexemes, split_phrase
 from cm2dsl.nodes import Doubt, Token
-from cm2dsl.repair import STARTS, Edit, best_edit, blank, run, walk
+from cm2dsl.repair import STARTS, Edit, best_edit, blank, run
 from cm2dsl.source import Source
 
 MOST_FAULTS = 200
 """Faults after which the rest of a text is not read: it is no spec."""
 
-
-NOTHING = Edit(0, 0, (), 0.0)
-
-
 FAULTS_WITHOUT_EDITION = 5
 """The same for a text that does not begin as a spec does."""
+
+
+NOTHING = Edit(0, 0, (), 0.0)
 
 
 class Stuck(Struct, frozen=True):

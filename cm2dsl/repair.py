@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
-from cm2dsl import tables
-from cm2dsl.driver import ACTIONS, EOF, GOTOS, KEYWORDS, NAME, PHRASE, SIGN, SIGNS, Stack
+from cm2dsl.driver import ACTIONS, EOF, KEYWORDS, NAME, PHRASE, SIGN, SIGNS, Stack, walk
 from cm2dsl.lexemes import (
     LONG_STRING,
     NUMBER,
@@ -70,23 +69,6 @@ class Edit(Struct, frozen=True):
     popped: int = 0
     rest: bool = False
     moved: bool = False
-
-
-def walk(states: list[int], kind: str) -> bool:
-    """Reduce and shift a terminal, on states alone; False where it may not come."""
-    while True:
-        action = ACTIONS[states[-1]].get(kind)
-        if action is None:
-            return False
-        if action >= 0:
-            states.append(action)
-            return True
-        name, length, _, _ = tables.RULES[-1 - action]
-        del states[len(states) - length :]
-        goto = GOTOS[states[-1]][name]
-        states.append(goto)
-        if goto == tables.END and kind == EOF:
-            return True
 
 
 def run(states: list[int], found: Sequence[Lexeme], ends: bool) -> int:
@@ -209,7 +191,7 @@ def _ended(text: str, found: list[Lexeme], place: int, body: str) -> Edit:
     start = found[place].start
     long = body.startswith('"""')
     whole = body + ('"""' if long else '"')
-    first = Lexeme(LONG_STRING if long else STRING, whole, start, start + len(body), open=True)
+    first = Lexeme(LONG_STRING if long else STRING, whole, start, start + len(body))
     put = (first, *lexemes(text, first.stop))
     return Edit(place, len(found) - place, put, 0.8, rest=True)
 

@@ -54,7 +54,7 @@ class Reporter:
         if edit.rest:
             stop = own[0].stop
         touched = (*own, *(() if edit.rest else found[edit.at : last]))
-        shape = edit.popped > 0 or any(one.text in "{}" for one in touched)
+        shape = edit.popped > 0 or any(one.text in ("{", "}") for one in touched)
         unnamed = any(one.text == "_" for one in edit.put)
         name = edit.popped > 0 or unnamed or (edit.removed > 0 and not edit.put)
         return Doubt(min(first, span.start), max(stop, span.stop), shape, name)

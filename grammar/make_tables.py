@@ -56,6 +56,7 @@ def tables_text() -> str:
     parser = lark()
     rules: list[Rule] = list(parser.rules)
     number = {rule: index for index, rule in enumerate(rules)}
+    # Lark has no public name for its tables; a release that renames this fails here, and no user.
     table = parser.parser.parser._parse_table  # type: ignore[union-attr]
     terminals = {terminal.name: terminal for terminal in parser.terminals}
     order = _order(table)

@@ -14,7 +14,7 @@ from cm2dsl.lint.examples import unpack, whole
 from cm2dsl.lint.fix import apply
 from cm2dsl.lint.pages import page
 from cm2dsl.lint.registry import all_rules
-from cm2dsl.lint.rule import Edit, Fix
+from cm2dsl.lint.rule import Edit, Fix, Rule
 
 ROOT = Path(__file__).parents[2]
 RULES = "L203,L205"
@@ -246,9 +246,9 @@ def test_explain_lists_the_rules_and_shows_one() -> None:
 
 
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.code)
-def test_the_page_of_a_rule_is_the_rules_own(rule: object, update_golden: bool) -> None:
-    path = ROOT / "docs" / "rules" / f"{rule.code}.md"  # type: ignore[attr-defined]
-    text = page(rule)  # type: ignore[arg-type]
+def test_the_page_of_a_rule_is_the_rules_own(rule: Rule, update_golden: bool) -> None:
+    path = ROOT / "docs" / "rules" / f"{rule.code}.md"
+    text = page(rule)
     if update_golden:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ import pytest
 from cm2dsl.lint.examples import unpack, whole
 from cm2dsl.lint.fix import apply
 from cm2dsl.lint.registry import all_rules
-from cm2dsl.lint.rule import Rule
+from cm2dsl.lint.rule import Bad, Rule
 from cm2dsl.lint.run import Found, lint
 from cm2dsl.lint.subject import Subject
 
@@ -31,16 +31,15 @@ def found(folder: Path, text: str, rule: Rule) -> list[Found]:
 
 
 @pytest.mark.parametrize(("rule", "bad"), BAD, ids=[rule.name for rule, _ in BAD])
-def test_a_bad_snippet_is_found_and_mended(rule: Rule, bad: object, folder: Path) -> None:
-    text = whole(bad.text)  # type: ignore[attr-defined]
-    fixed: str | None = bad.fixed  # type: ignore[attr-defined]
+def test_a_bad_snippet_is_found_and_mended(rule: Rule, bad: Bad, folder: Path) -> None:
+    text = whole(bad.text)
     said = found(folder, text, rule)
     assert [one.code for one in said] == [rule.code]
     fix = said[0].finding.fix
-    assert (fix is None) == (fixed is None)
-    if fix is not None and fixed is not None:
+    assert (fix is None) == (bad.fixed is None)
+    if fix is not None and bad.fixed is not None:
         mended, count = apply(text, [fix])
-        assert (mended, count) == (whole(fixed), 1)
+        assert (mended, count) == (whole(bad.fixed), 1)
         assert found(folder, mended, rule) == []
 
 
