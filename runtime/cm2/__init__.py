@@ -16,13 +16,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cm2.bundle import Bundle, Instance, instances, open_spec
-    from cm2.credit import RolloutCredit, assign
+    from cm2.bundle import Bundle, open_spec
     from cm2.judge import Judge, load_judge
-    from cm2.score import Scored, score_all
+    from cm2.score import score_all
     from cm2.trajectory import Trajectory
-    from cm2.verdict import Decision, Verdict
     from cm2dsl.chat import read as read_chat
+    from cm2dsl.reward.card import Scored
+    from cm2dsl.reward.credit import RolloutCredit, assign
+    from cm2dsl.reward.instance import Instance, instances
+    from cm2dsl.reward.verdict import Decision, Verdict
 
 __all__ = [
     "Bundle",
@@ -43,15 +45,15 @@ __all__ = [
 
 _HOMES = {
     "Bundle": "cm2.bundle",
-    "Decision": "cm2.verdict",
-    "Instance": "cm2.bundle",
+    "Decision": "cm2dsl.reward.verdict",
+    "Instance": "cm2dsl.reward.instance",
     "Judge": "cm2.judge",
-    "RolloutCredit": "cm2.credit",
-    "Scored": "cm2.score",
+    "RolloutCredit": "cm2dsl.reward.credit",
+    "Scored": "cm2dsl.reward.card",
     "Trajectory": "cm2.trajectory",
-    "Verdict": "cm2.verdict",
-    "assign": "cm2.credit",
-    "instances": "cm2.bundle",
+    "Verdict": "cm2dsl.reward.verdict",
+    "assign": "cm2dsl.reward.credit",
+    "instances": "cm2dsl.reward.instance",
     "load_judge": "cm2.judge",
     "open_spec": "cm2.bundle",
     "score_all": "cm2.score",

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from cm2dsl import ir
 from cm2dsl.compiler import compile_file
-from cm2dsl.emit.bundle import BundleError, read_bundle, write_bundle
-from cm2dsl.scope import Scope
-
-Check = Callable[[Scope, ir.Row | None], int | tuple[int, int]]
-"""A function of reward.py: the steps after which it is true, or those and where it is false."""
+from cm2dsl.emit.bundle import BundleError, read_bundle, read_spec, write_bundle
+from cm2dsl.reward.instance import Check, Instance, instances, load_checks
+from cm2dsl.reward.plan import Plan, plan_for
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Bundle:
 
     `path` is its folder and `files` where the spec's own files lie in it. `checks` finds the
     functions of reward.py by the name that `ir.Item.check` gives; `prompts` are the judge's files.
-    `plans` are kept by `cm2.plan`.
+    `plans` are kept by `cm2dsl.reward.plan`.
     """
 
     spec: ir.Spec
@@ -32,7 +29,7 @@ class Bundle:
     files: Path
     checks: Mapping[str, Check]
     prompts: Mapping[str, str]
-    plans: dict[tuple[str, bool], Any] = field(default_factory=dict, compare=False, repr=False)
+    _plans: dict[tuple[str, bool], Plan] = field(default_factory=dict, compare=False, repr=False)
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
     @cached_property
@@ -40,43 +37,23 @@ class Bundle:
         """Every instance of the spec, by id."""
         return {instance.id: instance for instance in instances(self.spec)}
 
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One thing to roll out or score: a task, and its row where it has rows.
-
-    `id` is `task` or `task/row-key`, which is what a trajectory's `task` says.
-    """
-
-    id: str
-    task: ir.Task
-    row: ir.Row | None = None
-
-    @property
-    def split(self) -> ir.Split:
-        return self.row.split if self.row is not None else "train"
-
-
-def instances(spec: ir.Spec) -> list[Instance]:
-    """Every instance of a spec, tasks and rows in the spec's order."""
-    return [
-        Instance(f"{task.name}/{row.key}" if row is not None else task.name, task, row)
-        for task in spec.tasks
-        for row in (task.rows if task.rows is not None else (None,))
-    ]
+    def plan(self, instance: Instance, judged: bool) -> Plan:
+        """How dialogues of an instance are scored, made once. `judged`: a judge decides `ask`s."""
+        key = (instance.id, judged)
+        if key not in self._plans:
+            self._plans[key] = plan_for(instance, self.checks, judged)
+        return self._plans[key]
 
 
 def load(folder: Path) -> Bundle:
     """The bundle in a folder. Raises BundleError, naming the file, where a hash does not match."""
     contents = read_bundle(folder)
-    namespace: dict[str, Any] = {}
-    # The file is the compiler's own output: its hash was just verified.
-    exec(compile(contents["reward.py"], str(folder / "reward.py"), "exec"), namespace)
     return Bundle(
-        spec=ir.Spec.model_validate_json(contents["ir.json"]),
+        spec=read_spec(folder, contents),
         path=folder,
         files=folder / "files",
-        checks=namespace["CHECKS"],
+        # The file is the compiler's own output: its hash was just verified.
+        checks=load_checks(contents["reward.py"], str(folder / "reward.py")),
         prompts={
             name: text.decode() for name, text in contents.items() if name.startswith("prompts/")
         },

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from cm2.judge import Answer, Answered, Prompt, Question
 from cm2.trajectory import Call, Step, Trajectory, Turn
 from cm2dsl import ir
@@ -55,7 +57,7 @@ def spec(votes: int = 1, view: str = "turn", system: str = "") -> ir.Spec:
         domain="airline",
         system=system,
         tools=TOOLS,
-        judge=ir.JudgeProtocol.model_validate({"votes": votes, "view": view}),
+        judge=msgspec.convert({"votes": votes, "view": view}, ir.JudgeProtocol),
         tasks=(),
         sources=(),
         compiler=ir.Compiler(version="0", sha256="0"),
@@ -67,9 +69,7 @@ TASK = ir.Task(name="book", turns=(), assign=ir.Assign(), place=PLACE)
 
 def item(ask: ir.Text | str = "Is it so?", *, focus: str = "reply", kind: str = "item") -> ir.Item:
     said = (ask,) if isinstance(ask, str) else ask
-    return ir.Item.model_validate(
-        {"name": "so", "kind": kind, "weight": 1.0, "focus": focus, "ask": said, "place": PLACE}
-    )
+    return ir.Item(name="so", kind=kind, weight=1.0, focus=focus, ask=said, place=PLACE)  # type: ignore[arg-type]
 
 
 def question(

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cm2.bundle import Bundle, Instance
+import msgspec
+
+from cm2.bundle import Bundle
 from cm2.chat import read
 from cm2.judge.view import Question
 from cm2.simulate import Answer, Simulator, World
 from cm2.trajectory import Call, Step, Trajectory, Turn
-from cm2.verdict import Decision, Verdict
 from cm2dsl import ir
+from cm2dsl.reward.instance import Instance
+from cm2dsl.reward.verdict import Decision, Verdict
 
 REPLAY = ir.Replay()
 ACCOUNT = (
@@ -46,7 +49,7 @@ ACCOUNT = (
 
 
 def without_effects(tools: Iterable[ir.Tool]) -> tuple[ir.Tool, ...]:
-    return tuple(tool.model_copy(update={"effect": None}) for tool in tools)
+    return tuple(msgspec.structs.replace(tool, effect=None) for tool in tools)
 
 
 def recording(task: str, *calls: tuple[str, Mapping[str, Any], str]) -> Trajectory:

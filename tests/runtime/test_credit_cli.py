@@ -14,7 +14,7 @@ from credit_groups import Group, groups
 from hypothesis import given, settings
 
 from cm2.cli import main
-from cm2.credit import assign
+from cm2dsl.reward.credit import assign
 
 ISSUE = (
     '{"task": {"turns": [{"name": "t0", "items": '

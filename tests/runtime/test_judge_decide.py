@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import unicodedata
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from judged import DIALOGUE, Scripted, item, question, spec, verdict
 
 from cm2.judge import Answer, Failed, Judge, Prompt
 from cm2.trajectory import Step, Trajectory, Turn, segments
-from cm2.verdict import Decision, Evidence, Verdict
+from cm2dsl.reward.verdict import Decision, Evidence, Verdict
 
 REPLY = ("t0.s1.reply", "MU5101 departs at 08:00")
 
@@ -142,7 +143,7 @@ def test_a_question_that_cannot_be_asked_is_the_callers_mistake() -> None:
     with pytest.raises(ValueError, match="no turn 2"):
         judge.decide([question(turn=2)])
     with pytest.raises(ValueError, match="`so` has no `ask`"):
-        judge.decide([question(item().model_copy(update={"ask": None}))])
+        judge.decide([question(msgspec.structs.replace(item(), ask=None))])
 
 
 # --- votes ------------------------------------------------------------------------------------

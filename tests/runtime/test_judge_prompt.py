@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -70,8 +71,10 @@ def test_the_focus_names_its_segments_in_the_scope_of_the_item() -> None:
 def test_an_item_is_filled_from_the_row_and_says_what_passes_and_fails() -> None:
     row = ir.Row(key="7", split="train", values={"fare": "basic"})
     fare = ir.RowRef(path=("fare",))
-    one = item(("Does it name the ", fare, " fare?")).model_copy(
-        update={"passes": (("It says ", fare),), "fails": (("It names none",),)}
+    one = msgspec.structs.replace(
+        item(("Does it name the ", fare, " fare?")),
+        passes=(("It says ", fare),),
+        fails=(("It names none",),),
     )
     user = prompt_for(question(one, row=row)).user
     assert "Does it name the basic fare?" in user
@@ -150,9 +153,8 @@ def test_no_control_token_is_left_in_a_text(text: str, tokens: list[str]) -> Non
 
 def test_control_tokens_are_neutralised_wherever_text_comes_from() -> None:
     token = "<|im_end|>"
-    own = spec().model_copy(
-        update={"tools": (ir.Tool(name="f", description=token, parameters={}),)}
-    )
+    tool = ir.Tool(name="f", description=token, parameters={})
+    own = msgspec.structs.replace(spec(), tools=(tool,))
     one = item(f"Is {token} there?")
     trajectory = replace(said(f"done{token}"), system=f"Be {token}")
     user = prompt_for(question(one, trajectory=trajectory, own=own), (token,)).user

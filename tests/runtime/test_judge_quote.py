@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cm2.judge.quote import normalised, occurs, verified
-from cm2.verdict import Evidence
+from cm2dsl.reward.verdict import Evidence
 
 TEXT = "MU5101 departs at 08:00, costs €1,250.50 -- “non-refundable”.\nAnything else?"
 

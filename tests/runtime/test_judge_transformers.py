@@ -22,8 +22,8 @@ from cm2.judge import Answered, Failed, Judge, JudgeLoadError, Prompt, Question,
 from cm2.judge.reading import read
 from cm2.judge.transformers_engine import TransformersEngine, load_engine
 from cm2.trajectory import Step
-from cm2.verdict import Decision, Verdict
 from cm2dsl import prompts
+from cm2dsl.reward.verdict import Decision, Verdict
 
 SCHEMA = prompts.files()[prompts.SCHEMA]
 

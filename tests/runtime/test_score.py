@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from cm2.bundle import Bundle, instances, load, open_spec
+from cm2.bundle import Bundle, load, open_spec
 from cm2.cli import main
 from cm2.judge.view import Question
 from cm2.score import ScoreError, find_instance, score, score_all
 from cm2.trajectory import Call, Step, Trajectory, Turn
-from cm2.verdict import Decision, Evidence, Verdict
 from cm2dsl.emit.bundle import BundleError
+from cm2dsl.reward.instance import instances
+from cm2dsl.reward.verdict import Decision, Evidence, Verdict
 
 TOOLS = ["search", "book", "pay"]
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from simulated import judgement, open_world, simulator
 
-from cm2.bundle import Bundle, Instance, instances, open_spec
+from cm2.bundle import Bundle, open_spec
 from cm2.judge.view import Question
 from cm2.score import score_all
 from cm2.simulate import Simulator, World
 from cm2.trajectory import Call, Step, Trajectory, Turn
-from cm2.verdict import Decision, Verdict
 from cm2dsl import ir
+from cm2dsl.reward.instance import Instance, instances
+from cm2dsl.reward.verdict import Decision, Verdict
 
 AIRLINE = Path(__file__).parents[2] / "specs" / "airline.cm2"
 

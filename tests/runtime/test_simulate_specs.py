@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from simulated import judgement, open_world, recorded, simulator
 
-from cm2.bundle import Bundle, instances, open_spec
+from cm2.bundle import Bundle, open_spec
 from cm2.chat import read
 from cm2.judge.view import Question
 from cm2.score import score_all
 from cm2.trajectory import Call, Trajectory
-from cm2.verdict import Decision, Verdict
 from cm2dsl import ir
+from cm2dsl.reward.instance import instances
+from cm2dsl.reward.verdict import Decision, Verdict
 
 SPECS = Path(__file__).parents[2] / "specs"
 SPOKEN = ["airline", "tutor", "挂号"]

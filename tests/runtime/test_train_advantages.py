@@ -25,7 +25,7 @@ import pytest
 from datasets import Dataset
 from rollout_doubles import desk, tiny_tokenizer, tool_call
 
-from cm2.bundle import Bundle, instances
+from cm2.bundle import Bundle
 from cm2.rollout.batch import Request, Sampled
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Limits
@@ -33,6 +33,7 @@ from cm2.train.config import Config, Credit, Tiny
 from cm2.train.stage import Stage, group_credit
 from cm2.train.tiny import build_model
 from cm2.train.trainer import ChecklistTrainer, grpo_arguments
+from cm2dsl.reward.instance import instances
 
 LOOK_UP = tool_call("lookup", booking="AB12")
 SCRIPTS = [

@@ -10,16 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from rollout_doubles import desk
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from cm2.bundle import instances, open_spec
+from cm2.bundle import open_spec
 from cm2.rollout.dialogue import Limits
 from cm2.train.config import DEMONSTRATION, Config
 from cm2.train.folder import RunError
 from cm2.train.run import split, train
 from cm2.train.stage import Stage
+from cm2dsl.reward.instance import instances
 
 SPEC = Path(__file__).parents[2] / "specs" / "airline.cm2"
 SHORT = replace(
@@ -148,12 +150,14 @@ def test_a_task_that_only_a_judge_can_reward_is_not_trained_on(tmp_path):
     bundle = desk(tmp_path)
     task = bundle.spec.tasks[0]
     asked = tuple(
-        turn.model_copy(
-            update={"items": tuple(item.model_copy(update={"ask": ("?",)}) for item in turn.items)}
+        msgspec.structs.replace(
+            turn, items=tuple(msgspec.structs.replace(item, ask=("?",)) for item in turn.items)
         )
         for turn in task.turns
     )
-    spec = bundle.spec.model_copy(update={"tasks": (task.model_copy(update={"turns": asked}),)})
+    spec = msgspec.structs.replace(
+        bundle.spec, tasks=(msgspec.structs.replace(task, turns=asked),)
+    )
     with pytest.raises(RunError, match="nothing to reward"):
         split(replace(bundle, spec=spec))
 

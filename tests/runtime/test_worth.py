@@ -15,13 +15,14 @@ from credit_oracle import OracleRollout
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cm2 import satisfaction
 from cm2.bundle import Bundle, open_spec
-from cm2.checklist import DIALOGUE, Checklist, resolve
-from cm2.satisfaction import Held, Unreached, Verdicts
-from cm2.score import Scored, score
+from cm2.score import score
 from cm2.trajectory import Call, Step, Trajectory, Turn
-from cm2.worth import compiled
+from cm2dsl.reward import satisfaction
+from cm2dsl.reward.card import Scored
+from cm2dsl.reward.checklist import DIALOGUE, Checklist, resolve
+from cm2dsl.reward.satisfaction import Held, Unreached, Verdicts
+from cm2dsl.reward.worth import compiled
 
 UNREACHED: st.SearchStrategy[Unreached] = st.sampled_from(["zero", "mask"])
 

@@ -9,7 +9,9 @@ from typing import Any
 import click
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cm2.credit import (
+from cm2.jsonl import JsonError, lines, parse
+from cm2dsl.diagnostic import suggest
+from cm2dsl.reward.credit import (
     Baseline,
     CreditError,
     CreditItem,
@@ -22,8 +24,6 @@ from cm2.credit import (
     Verdicts,
     assign,
 )
-from cm2.jsonl import JsonError, lines, parse
-from cm2dsl.diagnostic import suggest
 
 SHOWN = 20  # faults printed; the rest is counted
 

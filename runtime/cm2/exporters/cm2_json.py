@@ -13,13 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from cm2 import annotated
-from cm2.bundle import Instance, instances
 from cm2.exporters import Export, ExportError
 from cm2.exporters.check_words import in_words
 from cm2.exporters.written import DIALOGUE, Written, open_written
 from cm2.trajectory import Trajectory, Turn
 from cm2dsl import ir
+from cm2dsl.reward.instance import Instance, instances
 from cm2dsl.trajectory import segments
 
 HELP = "the CM2 paper's annotated dialogues"
@@ -293,7 +295,7 @@ def _settings(spec: ir.Spec) -> Iterator[str]:
         yield "`judge`: how often it votes, and what it sees"
     if spec.simulate != (ir.Replay(),):
         yield "`simulate`: who answers tool calls"
-    if any(task.assign.model_copy(update={"at": None}) != ir.Assign() for task in spec.tasks):
+    if any(replace(task.assign, at=None) != ir.Assign() for task in spec.tasks):
         yield "`assign`: how verdicts become advantages"
     if any(_named(task.assign.at, task) for task in spec.tasks):
         yield "`assign`: which turns carry reward"

@@ -12,8 +12,8 @@ from cm2.judge.prompt import Templates
 from cm2.judge.quote import verified
 from cm2.judge.reading import OffSchemaError, read
 from cm2.judge.view import Question, View, view
-from cm2.verdict import Decision, Verdict
 from cm2dsl import ir, prompts
+from cm2dsl.reward.verdict import Decision, Verdict
 
 _BY = "judge"
 

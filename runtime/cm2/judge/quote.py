@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 
 from cm2.judge.hygiene import visible
-from cm2.verdict import Evidence
+from cm2dsl.reward.verdict import Evidence
 
 _SHORTEST = 2
 """A single letter is found nearly anywhere, and shows nothing."""

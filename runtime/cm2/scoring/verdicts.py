@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cm2.decide import Settled
-from cm2.score import Outcome, Scored
-from cm2.verdict import Decision
+from cm2dsl.reward.card import Outcome, Scored
+from cm2dsl.reward.decide import Settled
+from cm2dsl.reward.verdict import Decision
 
 
 def verdict_of(outcome: Outcome) -> str:

@@ -17,8 +17,7 @@ import msgspec
 from cm2.bundle import Bundle, load
 from cm2.fastchat import read_facts
 from cm2.formats.record import Record, Reject
-from cm2.plan import Plan, plan_of
-from cm2.score import Decides, Scored, ScoreError, find_instance, score_all, score_facts
+from cm2.score import Decides, ScoreError, find_instance, score_all
 from cm2.scoring.compare import SUCCESS, Comparison, OfficialFault, official_of
 from cm2.scoring.scripts import Scripts
 from cm2.scoring.tally import VERDICTS, Tally
@@ -27,6 +26,8 @@ from cm2.scoring.verdicts import evidence_of, verdict_of
 from cm2.trajectory import Trajectory
 from cm2dsl.chat import ChatError, from_chat
 from cm2dsl.jsonl import JsonError, parse
+from cm2dsl.reward.card import Scored, score_facts
+from cm2dsl.reward.plan import Plan
 from cm2dsl.scope import Facts, facts_of
 
 
@@ -114,7 +115,7 @@ class Worker:
                         Reject(unit.file, number, "task", error.message, error.help)
                     )
                     continue
-            scored = score_facts(plan_of(bundle, instance, False), facts)
+            scored = score_facts(bundle.plan(instance, False), facts)
             rows.append(self._row(scored, identity or str(number), result.tally))
 
     def _read_slowly(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cm2.credit import Baseline, Level, Scale, Unreached
 from cm2.rollout.dialogue import Limits
+from cm2dsl.reward.credit import Baseline, Level, Scale, Unreached
 
 
 @dataclass(frozen=True, slots=True)

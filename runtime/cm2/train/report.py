@@ -11,7 +11,7 @@ from cm2.rollout.dialogue import well_formed
 from cm2.score import verdict_records
 from cm2.table import table
 from cm2.train.stage import Played
-from cm2.verdict import Verdict
+from cm2dsl.reward.verdict import Verdict
 
 
 def summarise(played: Sequence[Played]) -> dict[str, Any]:

@@ -13,8 +13,7 @@ from datasets import Dataset
 from tqdm import tqdm
 from transformers import PrinterCallback, set_seed
 
-from cm2.bundle import Bundle, Instance, instances
-from cm2.plan import credit_task
+from cm2.bundle import Bundle
 from cm2.rollout.sampler import ModelSampler
 from cm2.train.config import Config
 from cm2.train.folder import CHECKPOINTS, ROLLOUTS, SUMMARY, RunError, RunFolder
@@ -24,6 +23,8 @@ from cm2.train.stage import Played, Stage, group_credit
 from cm2.train.trainer import ChecklistTrainer, grpo_arguments
 from cm2.train.watch import Watch
 from cm2.trajectory import Trajectory
+from cm2dsl.reward.instance import Instance, instances
+from cm2dsl.reward.plan import credit_task
 
 
 def train(bundle: Bundle, config: Config, out: Path) -> dict[str, Any]:

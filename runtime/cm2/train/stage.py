@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from cm2.bundle import Bundle, Instance
-from cm2.credit import RolloutCredit, assign
+from cm2.bundle import Bundle
 from cm2.rollout.batch import Generate, Sampler, play_together
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Episode, Limits, Rollout, play
-from cm2.score import Scored, gate_open, score
+from cm2.score import score
 from cm2.simulate.simulator import Simulator
 from cm2.train.config import Credit
 from cm2.trajectory import Trajectory
 from cm2dsl import ir
+from cm2dsl.reward.card import Scored, gate_open
+from cm2dsl.reward.credit import RolloutCredit, assign
+from cm2dsl.reward.instance import Instance
 
 
 @dataclass(frozen=True, slots=True)

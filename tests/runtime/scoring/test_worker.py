@@ -17,8 +17,8 @@ from cm2.judge.view import Question
 from cm2.scoring.tally import Tally
 from cm2.scoring.units import Lines
 from cm2.scoring.worker import Options, Result, Worker
-from cm2.verdict import Decision
 from cm2dsl.jsonl import JsonError, parse
+from cm2dsl.reward.verdict import Decision
 
 TEXT = """cm2 1 domain d tools "tools.json"
 task t {

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
-from cm2.checklist import Checklist, CreditError, CreditItem, Key
 from cm2dsl.diagnostic import suggest
+from cm2dsl.reward.checklist import Checklist, CreditError, CreditItem, Key
 
 Unreached = Literal["zero", "mask"]
 Step = Mapping[str, bool | None]

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from cm2.decide import settle
-from cm2.trajectory import Call, Step, Trajectory, Turn, segments
-from cm2.verdict import Verdict
+from cm2dsl.reward.decide import settle
+from cm2dsl.reward.verdict import Verdict
 from cm2dsl.scope import Facts, Scope, facts_of
+from cm2dsl.trajectory import Call, Step, Trajectory, Turn, segments
 
 JUDGE = "judge"
 

@@ -1,4 +1,4 @@
-"""Random tasks and groups of verdicts, for `cm2.credit` and for the oracle."""
+"""Random tasks and groups of verdicts, for `cm2dsl.reward.credit` and for the oracle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 from credit_oracle import Oracle, OracleItem, OracleRollout, Pair
 from hypothesis import strategies as st
 
-from cm2.credit import CreditItem, CreditTask, CreditTurn, Verdicts
+from cm2dsl.reward.credit import CreditItem, CreditTask, CreditTurn, Verdicts
 
 SIXTEENTHS = st.integers(0, 16).map(lambda n: Fraction(n, 16))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cm2.bundle import Bundle, Check, Instance
-from cm2.checklist import DIALOGUE, Checklist, CreditItem, CreditTask, CreditTurn, resolve
-from cm2.worth import Worth, compiled
 from cm2dsl import ir
+from cm2dsl.reward.checklist import DIALOGUE, Checklist, CreditItem, CreditTask, CreditTurn, resolve
+from cm2dsl.reward.instance import Check, Instance
+from cm2dsl.reward.worth import Worth, compiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +40,13 @@ class Plan:
     worth: Worth | None
 
 
-def plan_of(bundle: Bundle, instance: Instance, judged: bool) -> Plan:
-    """The plan for an instance, made once a bundle. `judged`: a judge decides `ask` items."""
-    key = (instance.id, judged)
-    plan: Plan | None = bundle.plans.get(key)
-    if plan is None:
-        plan = bundle.plans[key] = _plan(bundle, instance, judged)
-    return plan
-
-
-def needs_judge(item: ir.Item) -> bool:
-    """Whether a judge may have to decide the item."""
-    return item.ask is not None
-
-
-def _plan(bundle: Bundle, instance: Instance, judged: bool) -> Plan:
+def plan_for(instance: Instance, checks: Mapping[str, Check], judged: bool) -> Plan:
+    """The plan of an instance. `judged`: a judge decides `ask` items."""
     task = instance.task
 
     def planned(scope: str, items: Sequence[ir.Item]) -> tuple[PlannedItem, ...]:
         return tuple(
-            PlannedItem(item, f"{scope}.{item.name}", bundle.checks[item.check])
+            PlannedItem(item, f"{scope}.{item.name}", checks[item.check])
             if item.check is not None
             else PlannedItem(item, f"{scope}.{item.name}", None)
             for item in items
@@ -80,6 +67,11 @@ def _plan(bundle: Bundle, instance: Instance, judged: bool) -> Plan:
         scopes=scopes,
         worth=compiled(checklist, scopes, task.assign.unreached) if checklist is not None else None,
     )
+
+
+def needs_judge(item: ir.Item) -> bool:
+    """Whether a judge may have to decide the item."""
+    return item.ask is not None
 
 
 def unjudged(task: ir.Task) -> tuple[str, ...]:

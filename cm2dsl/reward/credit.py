@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
-from cm2.checklist import (
+from cm2dsl.reward.checklist import (
     DIALOGUE,
     Checklist,
     CreditError,
@@ -35,7 +35,7 @@ from cm2.checklist import (
     Key,
     resolve,
 )
-from cm2.satisfaction import NEVER, Scored, Step, Track, Unreached, Verdicts, score, track
+from cm2dsl.reward.satisfaction import NEVER, Scored, Step, Track, Unreached, Verdicts, score, track
 
 __all__ = [
     "DIALOGUE",

@@ -2,8 +2,8 @@
 
 A check settles an item once and for all, so a rollout is a number an item: the step since when it
 holds. What can be known of a task beforehand (the order in which items wait for each other, the
-sums of weights) is worked out once, in `Worth`. The result is that of `cm2.satisfaction.score`, to
-the last bit; a test compares the two.
+sums of weights) is worked out once, in `Worth`. The result is that of `satisfaction.score`, to the
+last bit; a test compares the two.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
 
-from cm2.checklist import Checklist
-from cm2.satisfaction import NEVER, Unreached
+from cm2dsl.reward.checklist import Checklist
+from cm2dsl.reward.satisfaction import NEVER, Unreached
 
 
 class Holding(Protocol):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from cm2.bundle import Check
-from cm2.verdict import Decision, Evidence, Verdict
 from cm2dsl import ir
+from cm2dsl.reward.instance import Check
+from cm2dsl.reward.verdict import Decision, Evidence, Verdict
 from cm2dsl.scope import Matched, Scope
 
 CHECK = "check"

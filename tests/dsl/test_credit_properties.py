@@ -9,7 +9,7 @@ from credit_groups import Group, groups
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cm2.credit import (
+from cm2dsl.reward.credit import (
     CreditItem,
     CreditTask,
     CreditTurn,

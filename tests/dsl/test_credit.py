@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from cm2.credit import (
+from cm2dsl.reward.credit import (
     CreditError,
     CreditItem,
     CreditTask,
