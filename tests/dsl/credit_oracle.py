@@ -1,7 +1,7 @@
 """Credit once more: the equations written down as they stand, step by step, in exact fractions.
 
-It shares no code with `cm2dsl.reward.credit`, and takes dependencies as (scope, item) pairs, so that
-it need not look up names either. Slow on purpose.
+It shares no code with `cm2dsl.reward.credit`, and takes dependencies as (scope, item) pairs, so
+that it need not look up names either. Slow on purpose.
 """
 
 from __future__ import annotations
