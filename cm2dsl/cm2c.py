@@ -117,6 +117,6 @@ def _summary(compiled: object) -> str:
 @main.command("schema")
 def schema_command() -> None:
     """Print the JSON Schema of a bundle's ir.json."""
-    from cm2dsl.ir import Spec
+    from cm2dsl.ir import schema
 
-    click.echo(json.dumps(Spec.model_json_schema(), indent=1, ensure_ascii=False, sort_keys=True))
+    click.echo(json.dumps(schema(), indent=1, ensure_ascii=False, sort_keys=True))

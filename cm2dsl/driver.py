@@ -23,7 +23,7 @@ TOKEN = re.compile(tables.TOKEN).match
 IGNORED = re.compile(tables.IGNORED).match
 FIRST = len("nothing")
 
-# The IR is read back by a JSON reader that goes 200 levels deep; a level here is at most five.
+# The IR is read back by a reader that goes some hundred levels deep; a level here is at most five.
 NESTING = ("LPAR", "LSQB", "NOT")
 DEEPEST = 32
 

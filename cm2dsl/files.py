@@ -12,7 +12,7 @@ from cm2dsl.jsonl import JsonError, parse
 from cm2dsl.nodes import String
 from cm2dsl.source import Source, Span
 
-# The IR is read back by a JSON reader that goes 200 levels deep.
+# The IR is read back by a reader that goes some hundred levels deep.
 DEEPEST = 100
 NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f\\]")
 

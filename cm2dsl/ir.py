@@ -1,30 +1,40 @@
 """The typed intermediate representation: what a compiled spec means, with nothing left to resolve.
 
 Every name is resolved, every weight normalised, every file read. The runtime reads this and never
-the source. `Spec.model_json_schema()` is the published schema (docs/ir.schema.json).
+the source. As JSON it has the keys of these records, and `kind` where several may stand in one
+place; `schema()` is published (docs/ir.schema.json).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import msgspec
+from msgspec import Struct
 
 from cm2dsl.checks import show
 
 Channel = Literal["user", "reasoning", "tool_call", "tool_result", "reply"]
 Kind = Literal["item", "always", "never", "at_end"]
 Split = Literal["train", "heldout"]
+Level = Literal["trajectory", "turn", "step"]
+Scale = Literal["none", "std"]
+Unreached = Literal["zero", "mask"]
+View = Literal["turn", "dialogue"]
+Outcome = Literal["any", "succeeded", "failed"]
+Expected = Literal["pass", "fail", "insufficient", "error"]
 Scalar = str | bool | int | float | None
 
 
-class Node(BaseModel):
+class Node(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A frozen record; unknown keys are errors, so that a bundle of another shape is noticed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class OneOf(Node, frozen=True, tag_field="kind", tag=str.lower):
+    """A record that is told from the others in its place by `kind`."""
 
 
-class Place(Node):
+class Place(Node, frozen=True):
     """Where something was written: file relative to the spec's folder; line and column from 1."""
 
     file: str
@@ -35,47 +45,48 @@ class Place(Node):
 # --- values -----------------------------------------------------------------------------------
 
 
-class RowRef(Node):
-    """A value out of the task's row: `row.origin` is `("origin",)`."""
+class RowRef(OneOf, frozen=True, tag="row"):
+    """A value out of the task's row: `row.origin` is `("origin",)`.
 
-    kind: Literal["row"] = "row"
+    `as_text`: take the cell as written (CSV), because it is compared with text.
+    """
+
     path: tuple[str | int, ...]
     as_text: bool = False
-    """Take the cell as written (CSV), because it is compared with text."""
 
 
 Text = tuple[str | RowRef, ...]
 """Text with row values in it: literal pieces and references, in order."""
 
 
-class Constant(Node):
-    kind: Literal["constant"] = "constant"
+class Constant(OneOf, frozen=True):
+    """A value as it is written."""
+
     value: Scalar
 
 
-class Filled(Node):
+class Filled(OneOf, frozen=True):
     """A string with row values in it."""
 
-    kind: Literal["filled"] = "filled"
     text: Text
 
 
-class Many(Node):
+class Many(OneOf, frozen=True):
     """A list of values: what `in` chooses from, or a whole list to be equal to."""
 
-    kind: Literal["many"] = "many"
     values: tuple[Value, ...]
 
 
-Value = Annotated[Constant | RowRef | Filled | Many, Field(discriminator="kind")]
+Value = Constant | RowRef | Filled | Many
 
 Path = tuple[str | int | None, ...]
 """Steps into JSON: a key, an index, or None for every element (`[*]`)."""
 
-Operator = Literal["==", "!=", "<", "<=", ">", ">=", "in", "contains", "~", "exists"]
+Order = Literal["==", "!=", "<", "<=", ">", ">="]
+Operator = Literal[Order, "in", "contains", "~", "exists"]
 
 
-class Constraint(Node):
+class Constraint(Node, frozen=True):
     """One condition on a JSON value: some value at `path` stands in `op` to `value`.
 
     `~` searches for the regular expression in `value`; `exists` has no value.
@@ -91,15 +102,20 @@ class Constraint(Node):
 # --- checks -----------------------------------------------------------------------------------
 
 
-class Count(Node):
-    op: Literal["at_least", "at_most", "exactly"]
+Bound = Literal["at_least", "at_most", "exactly"]
+
+
+class Count(Node, frozen=True):
+    """How many calls there must be."""
+
+    op: Bound
     times: int
 
 
 Effect = Literal["read", "write", "generic"]
 
 
-class Called(Node):
+class Called(OneOf, frozen=True):
     """Calls of `tool` (of any tool where it is None) whose arguments meet every constraint.
 
     `tools` names several tools in place of one: those with the effect that the spec named. `exact`:
@@ -108,76 +124,73 @@ class Called(Node):
     error (`succeeded`) or is one (`failed`).
     """
 
-    kind: Literal["called"] = "called"
     tool: str | None
     tools: tuple[str, ...] | None = None
     where: tuple[Constraint, ...] = ()
     exact: bool = False
     but: tuple[Called, ...] = ()
     by: Literal["agent", "user"] = "agent"
-    outcome: Literal["any", "succeeded", "failed"] = "any"
+    outcome: Outcome = "any"
     count: Count | None = None
 
 
-class Before(Node):
+class Before(OneOf, frozen=True):
     """Some call that matches `first` comes before every call that matches `second`."""
 
-    kind: Literal["before"] = "before"
     first: Called
     second: Called
 
 
-class Result(Node):
+class Result(OneOf, frozen=True):
     """Some result of a matching call meets `has`; a result that is not JSON meets nothing."""
 
-    kind: Literal["result"] = "result"
     call: Called
     has: Constraint
 
 
-class Replied(Node):
+class Replied(OneOf, frozen=True):
     """The step says something and calls no tool."""
 
-    kind: Literal["replied"] = "replied"
 
-
-class ReplyContains(Node):
+class ReplyContains(OneOf, frozen=True, tag="reply_contains"):
     """Some reply says the value; `ignoring` are characters that are left out on both sides."""
 
-    kind: Literal["reply_contains"] = "reply_contains"
     value: Value
     ignoring: str = ""
 
 
-class ReplyMatches(Node):
-    kind: Literal["reply_matches"] = "reply_matches"
+class ReplyMatches(OneOf, frozen=True, tag="reply_matches"):
+    """The regular expression is found in some reply."""
+
     pattern: str
 
 
-class ReplyMentions(Node):
+class ReplyMentions(OneOf, frozen=True, tag="reply_mentions"):
     """Some reply mentions a value found at `path` in a result of a matching call."""
 
-    kind: Literal["reply_mentions"] = "reply_mentions"
     call: Called
     path: Path
 
 
-class And(Node):
-    kind: Literal["and"] = "and"
+class And(OneOf, frozen=True):
+    """Every part is true."""
+
     of: tuple[Check, ...]
 
 
-class Or(Node):
-    kind: Literal["or"] = "or"
+class Or(OneOf, frozen=True):
+    """Some part is true."""
+
     of: tuple[Check, ...]
 
 
-class Not(Node):
-    kind: Literal["not"] = "not"
+class Not(OneOf, frozen=True):
+    """The part is not true."""
+
     of: Check
 
 
-Check = Annotated[
+Check = (
     Called
     | Before
     | Result
@@ -187,14 +200,13 @@ Check = Annotated[
     | ReplyMentions
     | And
     | Or
-    | Not,
-    Field(discriminator="kind"),
-]
+    | Not
+)
 
 # --- items, turns, tasks ----------------------------------------------------------------------
 
 
-class Anchor(Node):
+class Anchor(Node, frozen=True):
     """A verbatim piece of the reference dialogue; `segment` is where it was found first."""
 
     channel: Channel
@@ -203,7 +215,7 @@ class Anchor(Node):
     segment: str
 
 
-class Item(Node):
+class Item(Node, frozen=True):
     """One criterion.
 
     `name` is unique within its turn; `after` holds full names (`turn.item`; task scope is
@@ -215,28 +227,30 @@ class Item(Node):
     name: str
     kind: Kind
     weight: float
+    focus: Channel
+    place: Place
     after: tuple[str, ...] = ()
     strict: bool = False
     veto: bool = False
     penalty: float = 0.0
-    focus: Channel
     check: str | None = None
     expr: Check | None = None
     ask: Text | None = None
     passes: tuple[Text, ...] = ()
     fails: tuple[Text, ...] = ()
     anchors: tuple[Anchor, ...] = ()
-    place: Place
 
 
-class Turn(Node):
+class Turn(Node, frozen=True):
+    """A user message and what is asked of the agent until it calls no more tools."""
+
     name: str
     user: Text
-    items: tuple[Item, ...] = ()
     place: Place
+    items: tuple[Item, ...] = ()
 
 
-class Row(Node):
+class Row(Node, frozen=True):
     """One row; `values` as typed, `text` as written (CSV only)."""
 
     key: str
@@ -245,16 +259,16 @@ class Row(Node):
     text: dict[str, str] | None = None
 
 
-class Assign(Node):
+class Assign(Node, frozen=True):
     """How verdicts become advantages. `at` None means every turn; `dialogue` is the task scope."""
 
-    level: Literal["trajectory", "turn", "step"] = "trajectory"
+    level: Level = "trajectory"
     at: tuple[str, ...] | None = None
-    scale: Literal["none", "std"] = "none"
-    unreached: Literal["zero", "mask"] = "zero"
+    scale: Scale = "none"
+    unreached: Unreached = "zero"
 
 
-class Task(Node):
+class Task(Node, frozen=True):
     """A task; with `rows`, one instance per row, named `task/key`. `items` are task scope.
 
     Either `turns` are scripted, or `simulated` is what a simulated user is told; the dialogue then
@@ -262,99 +276,120 @@ class Task(Node):
     """
 
     name: str
+    assign: Assign
+    place: Place
     title: str = ""
     rows: tuple[Row, ...] | None = None
     reference: str | None = None
     simulated: Text | None = None
     turns: tuple[Turn, ...] = ()
     items: tuple[Item, ...] = ()
-    assign: Assign
-    place: Place
 
 
 # --- the spec ---------------------------------------------------------------------------------
 
 
-class Tool(Node):
+class Tool(Node, frozen=True):
     """An OpenAI function schema; `effect` is its `x-effect` where it names one."""
 
     name: str
-    description: str = ""
     parameters: dict[str, Any]
+    description: str = ""
     effect: Effect | None = None
 
 
-class JudgeProtocol(Node):
+class JudgeProtocol(Node, frozen=True):
     """What the judge sees of the dialogue (`turn`: up to and with the item's turn), and votes."""
 
     votes: int = 1
-    view: Literal["turn", "dialogue"] = "turn"
+    view: View = "turn"
 
 
-class Replay(Node):
-    kind: Literal["replay"] = "replay"
+class Replay(OneOf, frozen=True):
+    """Calls are answered as they were recorded."""
 
 
-class PythonBackend(Node):
-    kind: Literal["python"] = "python"
+class PythonBackend(OneOf, frozen=True, tag="python"):
+    """Calls are answered by functions of a Python file."""
+
     file: str
 
 
-class LLMBackend(Node):
-    kind: Literal["llm"] = "llm"
+class LLMBackend(OneOf, frozen=True, tag="llm"):
+    """Calls are answered by a model that sees so many recorded examples."""
+
     examples: int = 4
 
 
-Backend = Annotated[Replay | PythonBackend | LLMBackend, Field(discriminator="kind")]
+Backend = Replay | PythonBackend | LLMBackend
 
 
-class ItemExpectation(Node):
+class ItemExpectation(OneOf, frozen=True, tag="item"):
+    """An item and a verdict on it."""
+
     item: str
-    verdict: Literal["pass", "fail", "insufficient", "error"]
+    verdict: Expected
 
 
-class RewardExpectation(Node):
-    op: Literal["==", "!=", "<", "<=", ">", ">="]
+class RewardExpectation(OneOf, frozen=True, tag="reward"):
+    """The reward stands in `op` to `value`."""
+
+    op: Order
     value: float
 
 
-class Test(Node):
+class Test(Node, frozen=True):
     """A `test` block: a recorded trajectory, the judge's verdicts as given, and what must hold."""
 
     name: str
     task: str
-    row: str | None = None
     trajectory: str
+    place: Place
+    row: str | None = None
     judged: tuple[ItemExpectation, ...] = ()
     expect: tuple[ItemExpectation | RewardExpectation, ...] = ()
-    place: Place
 
 
-class Source(Node):
+class Source(Node, frozen=True):
+    """A file that was read, relative to the folder of the spec."""
+
     file: str
     sha256: str
 
 
-class Compiler(Node):
+class Compiler(Node, frozen=True):
+    """What compiled the spec: `sha256` is that of its own source."""
+
     version: str
     sha256: str
 
 
-class Spec(Node):
+class Spec(Node, frozen=True):
     """A whole compiled spec. Files it names lie in the bundle under `files/`."""
 
     edition: Literal[1]
     domain: str
+    tasks: tuple[Task, ...]
+    sources: tuple[Source, ...]
+    compiler: Compiler
     title: str = ""
     system: str = ""
     tools: tuple[Tool, ...] = ()
     user_tools: tuple[Tool, ...] = ()
     judge: JudgeProtocol = JudgeProtocol()
     simulate: tuple[Backend, ...] = (Replay(),)
-    tasks: tuple[Task, ...]
     tests: tuple[Test, ...] = ()
-    sources: tuple[Source, ...]
-    compiler: Compiler
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a spec as JSON."""
+    from inspect import cleandoc
+
+    whole = msgspec.json.schema(Spec)
+    for definition in whole["$defs"].values():
+        # Python keeps the indentation of a docstring until 3.13.
+        definition["description"] = cleandoc(definition["description"])
+    return whole
 
 
 def fill(text: Text, row: Row | None) -> str:

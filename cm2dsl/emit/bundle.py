@@ -17,13 +17,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from cm2dsl import ir, prompts
 from cm2dsl.compiler import Compiled
 from cm2dsl.emit.reward import emit_reward
 from cm2dsl.jsonl import JsonError, parse
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+SPEC = "ir.json"
+FORMAT = 2
 OWN_HASH = "sha256"
 """The manifest's key for the hash of the manifest without this key."""
 
@@ -36,7 +39,7 @@ def bundle_files(compiled: Compiled) -> dict[str, bytes]:
     """Every file of the bundle, by name. The same spec gives the same bytes everywhere."""
     spec = compiled.spec
     files = {
-        "ir.json": _json(spec.model_dump(mode="json", exclude_defaults=False)),
+        SPEC: _json(msgspec.to_builtins(spec)),
         "reward.py": emit_reward(spec).encode(),
     }
     files |= {name: text.encode() for name, text in prompts.files().items()}
@@ -45,7 +48,7 @@ def bundle_files(compiled: Compiled) -> dict[str, bytes]:
         "format": FORMAT,
         "edition": spec.edition,
         "domain": spec.domain,
-        "compiler": spec.compiler.model_dump(),
+        "compiler": msgspec.to_builtins(spec.compiler),
         "sources": {source.file: source.sha256 for source in spec.sources},
         "files": {name: _hash(files[name]) for name in sorted(files)},
     }
@@ -135,6 +138,16 @@ def read_bundle(folder: Path) -> dict[str, bytes]:
         if _hash(contents[name]) != listed[name]:
             raise BundleError(f"`{folder / name}` was changed after it was compiled: {again}")
     return contents
+
+
+def read_spec(folder: Path, contents: dict[str, bytes]) -> ir.Spec:
+    """The spec in the files of a bundle. Raises BundleError where `ir.json` is of another shape."""
+    try:
+        return msgspec.json.decode(contents[SPEC], type=ir.Spec)
+    except (msgspec.MsgspecError, KeyError, RecursionError) as error:
+        what = str(error).partition("\n")[0]
+        again = f"compile the spec again: `cm2c compile SPEC -o {folder.parent}`"
+        raise BundleError(f"`{folder / SPEC}` is not a spec as JSON ({what}): {again}") from None
 
 
 def _read_manifest(raw: bytes) -> dict[str, Any] | None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import suggest
 from cm2dsl.lower.env import Env, constant_text, read_text, read_value, row_types, show_path
@@ -26,8 +28,7 @@ def lower_check(expr: nodes.Expr, env: Env) -> ir.Check | None:
             call = _pattern(expr.pattern, env, expr.by_user)
             count = _count(expr.count, env) if expr.count is not None else None
             outcome = "any" if expr.word == "called" else expr.word
-            update = {"count": count, "outcome": outcome}
-            return call.model_copy(update=update) if call is not None else None
+            return replace(call, count=count, outcome=outcome) if call is not None else None
         case nodes.Before():
             first = _pattern(expr.first, env, expr.by_user)
             second = _pattern(expr.second, env, expr.by_user)
@@ -283,14 +284,12 @@ def lower_constraint(
         help = "write `==` or `!=` with it"
         env.error("E202", f"a tolerance has no meaning with `{op}`", constraint.span, help)
         return None
-    return ir.Constraint.model_validate(
-        {
-            "path": path,
-            "op": op,
-            "value": value,
-            "tolerance": constraint.tolerance,
-            "negated": constraint.negated,
-        }
+    return ir.Constraint(
+        path=path,
+        op=op,  # type: ignore[arg-type]
+        value=value,
+        tolerance=constraint.tolerance,
+        negated=constraint.negated,
     )
 
 
@@ -299,7 +298,7 @@ def _count(count: nodes.Count, env: Env) -> ir.Count | None:
     if not isinstance(times, int) or isinstance(times, bool) or times < 0:
         env.error("E301", f"`{times}` is not a count", count.times.span, "write 0, 1, 2 …")
         return None
-    return ir.Count.model_validate({"op": count.op, "times": times})
+    return ir.Count(op=count.op, times=times)  # type: ignore[arg-type]
 
 
 def _regex(regex: nodes.Regex, env: Env) -> str | None:

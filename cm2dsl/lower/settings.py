@@ -12,10 +12,11 @@ from cm2dsl.files import Files
 from cm2dsl.source import Source, Span
 
 ASSIGN_CHOICES = {
-    word: get_args(ir.Assign.model_fields[word].annotation)
-    for word in ("level", "scale", "unreached")
+    "level": get_args(ir.Level),
+    "scale": get_args(ir.Scale),
+    "unreached": get_args(ir.Unreached),
 }
-VIEWS = get_args(ir.JudgeProtocol.model_fields["view"].annotation)
+VIEWS: tuple[str, ...] = get_args(ir.View)
 
 
 def read_judge(block: nodes.Judge | None, log: Log) -> ir.JudgeProtocol:
@@ -35,7 +36,7 @@ def read_judge(block: nodes.Judge | None, log: Log) -> ir.JudgeProtocol:
                 log.error("E108", f"`{value.text}` is not a view", value.span, near)
                 continue
             view = value.text
-    return ir.JudgeProtocol.model_validate({"votes": votes, "view": view})
+    return ir.JudgeProtocol(votes=votes, view=view)  # type: ignore[arg-type]
 
 
 def read_simulate(block: nodes.Simulate | None, files: Files, log: Log) -> tuple[ir.Backend, ...]:
@@ -46,7 +47,7 @@ def read_simulate(block: nodes.Simulate | None, files: Files, log: Log) -> tuple
         made = _backend(backend, files, log)
         if made is None:
             continue
-        if any(other.kind == made.kind for other in backends):
+        if any(type(other) is type(made) for other in backends):
             help = "the first answer wins: name each backend once"
             log.error("E302", f"`{backend.word}` stands twice", backend.span, help)
             continue
@@ -117,7 +118,7 @@ def read_assign(
             log.error("E108", message, option.value.span, near)
             continue
         values[word] = option.value.text
-    return ir.Assign.model_validate(values)
+    return ir.Assign(**values)
 
 
 def report_unknown_turns(block: nodes.Assign, turns: Sequence[str], where: str, log: Log) -> None:

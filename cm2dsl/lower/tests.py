@@ -13,7 +13,7 @@ from cm2dsl.lower.env import Env, Tools, constant_text, read_text
 from cm2dsl.lower.order import DIALOGUE
 from cm2dsl.lower.tasks import place
 
-VERDICTS = get_args(ir.ItemExpectation.model_fields["verdict"].annotation)
+VERDICTS: tuple[str, ...] = get_args(ir.Expected)
 
 
 def lower_test(
@@ -46,9 +46,8 @@ def lower_test(
             case nodes.ExpectReward():
                 value = part.value.value
                 assert isinstance(value, int | float)
-                expect.append(
-                    ir.RewardExpectation.model_validate({"op": part.op, "value": float(value)})
-                )
+                op: ir.Order = part.op  # type: ignore[assignment]
+                expect.append(ir.RewardExpectation(op=op, value=float(value)))
             case nodes.TestTrajectory():
                 pass
     if not any(isinstance(part, nodes.ExpectItem | nodes.ExpectReward) for part in test.parts):
@@ -124,7 +123,8 @@ def _expectation(
         near = suggest(part.verdict.text, VERDICTS)
         log.error("E108", f"`{part.verdict.text}` is not a verdict", part.verdict.span, near)
         return None
-    return ir.ItemExpectation.model_validate({"item": ref.text, "verdict": part.verdict.text})
+    verdict: ir.Expected = part.verdict.text  # type: ignore[assignment]
+    return ir.ItemExpectation(item=ref.text, verdict=verdict)
 
 
 def _find(name: str, task: ir.Task) -> ir.Item | None:

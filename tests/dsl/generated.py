@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cm2dsl import ir
 from cm2dsl.trajectory import Call, Step, Trajectory, Turn
@@ -153,7 +154,7 @@ def patterns(draw: st.DrawFn, form: str, by: str) -> ir.Called:
 def calls(draw: st.DrawFn, form: str, by: str | None = None) -> ir.Called:
     by = by or draw(st.sampled_from(["agent", "agent", "agent", "user"]))
     but = draw(st.lists(patterns(form, by), max_size=2)) if draw(st.integers(0, 3)) == 0 else []
-    return draw(patterns(form, by)).model_copy(update={"but": tuple(but)})
+    return replace(draw(patterns(form, by)), but=tuple(but))
 
 
 @st.composite
@@ -166,7 +167,7 @@ def atoms(draw: st.DrawFn, form: str) -> Any:
             times = draw(st.integers(0, 3))
             counted = ir.Count(op=count, times=times) if count else None
             outcome = draw(st.sampled_from(["any", "any", "succeeded", "failed"]))
-            return call.model_copy(update={"count": counted, "outcome": outcome})
+            return replace(call, count=counted, outcome=outcome)
         case "before":
             return ir.Before(first=call, second=draw(calls(form, call.by)))
         case "replied":
@@ -337,7 +338,7 @@ def hints(check: Any, row: ir.Row) -> Hints:
         elif isinstance(node, ir.ReplyMentions):
             places.extend((node.path, each) for each in (1200, 120.5, "ROM", True, False))
         if isinstance(node, ir.Node):
-            for inner in dict(node).values():
+            for inner in (getattr(node, name) for name in node.__struct_fields__):
                 for each in inner if isinstance(inner, tuple) else (inner,):
                     visit(each)
 

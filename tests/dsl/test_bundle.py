@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cm2dsl import ir
 from cm2dsl.cm2c import main
 from cm2dsl.compiler import compile_file
-from cm2dsl.emit.bundle import BundleError, bundle_files, read_bundle, write_bundle
+from cm2dsl.emit.bundle import BundleError, bundle_files, read_bundle, read_spec, write_bundle
 
 HERE = Path(__file__).parent
 EVERYTHING = HERE / "everything" / "spec.cm2"
@@ -62,7 +61,7 @@ def test_a_bundle_reads_back_as_what_was_compiled(bundle: Path) -> None:
     compiled = compile_file(EVERYTHING)
     assert compiled is not None
     files = read_bundle(bundle)
-    assert ir.Spec.model_validate_json(files["ir.json"]) == compiled.spec
+    assert read_spec(bundle, files) == compiled.spec
     assert files == {k: v for k, v in bundle_files(compiled).items() if k != "manifest.json"}
 
 
@@ -105,12 +104,26 @@ def test_a_bundle_of_another_format_is_not_read(bundle: Path) -> None:
         text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True)
         return f"{text}\n".encode()
 
-    manifest = json.loads((bundle / "manifest.json").read_bytes()) | {"format": 2}
+    manifest = json.loads((bundle / "manifest.json").read_bytes()) | {"format": 3}
     del manifest["sha256"]
     own = hashlib.sha256(written(manifest)).hexdigest()
     (bundle / "manifest.json").write_bytes(written(manifest | {"sha256": own}))
-    with pytest.raises(BundleError, match="has bundle format 2, this reads 1: compile the spec"):
+    with pytest.raises(BundleError, match="has bundle format 3, this reads 2: compile the spec"):
         read_bundle(bundle)
+
+
+def test_a_spec_of_another_shape_is_named(bundle: Path) -> None:
+    whole = json.loads((bundle / "ir.json").read_bytes())
+    for wrong in (
+        b"",
+        b"[1]",
+        b"[" * 100_000,
+        json.dumps(whole | {"more": 1}).encode(),
+        json.dumps(whole | {"tasks": [{}]}).encode(),
+        json.dumps({key: whole[key] for key in whole if key != "domain"}).encode(),
+    ):
+        with pytest.raises(BundleError, match=r"ir\.json` is not a spec as JSON .*: compile"):
+            read_spec(bundle, {"ir.json": wrong})
 
 
 def test_a_spec_with_faults_leaves_every_old_bundle_as_it_was(tmp_path: Path) -> None:

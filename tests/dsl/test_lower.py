@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cases import SHARED
+from msgspec.structs import replace
 
 from cm2dsl import ir
 from cm2dsl.compiler import compile_file
@@ -131,7 +132,7 @@ def test_a_templates_parameter_may_be_an_item_or_a_row_value(spec: Any) -> None:
     price = ir.RowRef(path=("price",))
     assert found["says"].after == found["b"].after == ("u.a",)
     assert found["says"].expr == ir.ReplyContains(value=price)
-    assert found["says"].ask == (price.model_copy(update={"as_text": True}), "?")
+    assert found["says"].ask == (replace(price, as_text=True), "?")
     origin = ir.RowRef(path=("origin",), as_text=True)
     assert found["b"].expr == ir.ReplyContains(value=ir.Filled(text=(origin, "!")))
     assert found["b"].ask == (origin, "!?")

@@ -16,10 +16,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sentences import sentence
 
-from cm2dsl import ir
 from cm2dsl.compiler import compile_file
 from cm2dsl.diagnostic import CompileError, Diagnostic, render
-from cm2dsl.emit.bundle import bundle_files
+from cm2dsl.emit.bundle import bundle_files, read_spec
 
 HERE = Path(__file__).parent
 EVERYTHING = HERE / "everything"
@@ -92,7 +91,7 @@ def outcome(path: Path) -> str:
     if compiled is None:
         return "library"
     files = bundle_files(compiled)
-    assert ir.Spec.model_validate_json(files["ir.json"]) == compiled.spec
+    assert read_spec(Path("bundle"), files) == compiled.spec
     namespace: dict[str, Any] = {}
     exec(files["reward.py"], namespace)
     items = [

@@ -155,9 +155,7 @@ def test_a_task_that_only_a_judge_can_reward_is_not_trained_on(tmp_path):
         )
         for turn in task.turns
     )
-    spec = msgspec.structs.replace(
-        bundle.spec, tasks=(msgspec.structs.replace(task, turns=asked),)
-    )
+    spec = msgspec.structs.replace(bundle.spec, tasks=(msgspec.structs.replace(task, turns=asked),))
     with pytest.raises(RunError, match="nothing to reward"):
         split(replace(bundle, spec=spec))
 

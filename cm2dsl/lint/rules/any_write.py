@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import BaseModel
-
 from cm2dsl import ir
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.subject import Subject
@@ -62,6 +60,6 @@ def _looks(part: object, tool: str) -> bool:
         return True
     if isinstance(part, tuple):
         return any(_looks(one, tool) for one in part)
-    if isinstance(part, BaseModel):
-        return any(_looks(value, tool) for _, value in part)
+    if isinstance(part, ir.Node):
+        return any(_looks(getattr(part, name), tool) for name in part.__struct_fields__)
     return False

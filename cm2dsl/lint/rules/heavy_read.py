@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import BaseModel
-
 from cm2dsl import ir
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.subject import Subject
@@ -68,6 +66,6 @@ def _wants(part: object, tools: set[str]) -> bool:
         return part.by == "agent" and part.tool in tools and not none
     if isinstance(part, tuple):
         return any(_wants(one, tools) for one in part)
-    if isinstance(part, BaseModel) and not isinstance(part, ir.Not):
-        return any(_wants(value, tools) for _, value in part)
+    if isinstance(part, ir.Node) and not isinstance(part, ir.Not):
+        return any(_wants(getattr(part, name), tools) for name in part.__struct_fields__)
     return False

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import BaseModel
-
 from cm2dsl import ir
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.subject import Subject
@@ -60,6 +58,6 @@ def _reads_row(part: object) -> bool:
         return True
     if isinstance(part, tuple):
         return any(_reads_row(one) for one in part)
-    if isinstance(part, BaseModel):
-        return any(_reads_row(value) for _, value in part)
+    if isinstance(part, ir.Node):
+        return any(_reads_row(getattr(part, name)) for name in part.__struct_fields__)
     return False
