@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +14,7 @@ from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import CompileError, Diagnostic, Log
 from cm2dsl.doubt import certain
 from cm2dsl.files import Files, decode
+from cm2dsl.lower.anchors import Recordings
 from cm2dsl.lower.env import Env, Tools, constant_text, read_text
 from cm2dsl.lower.order import DIALOGUE
 from cm2dsl.lower.settings import read_judge, read_simulate, report_unknown_turns
@@ -38,12 +39,14 @@ class Compiled:
 class Analysed:
     """A file without a fault: its syntax tree and those of its imports, and what it compiles to.
 
-    `compiled` is None for a library: a file of templates, without a domain.
+    `compiled` is None for a library: a file of templates, without a domain. `recordings` are those
+    that its tasks name, by file.
     """
 
     file: nodes.File
     imported: tuple[nodes.File, ...]
     compiled: Compiled | None
+    recordings: Mapping[str, Recordings] = field(default_factory=dict)
 
 
 def compile_file(path: Path, shown: str | None = None) -> Compiled | None:
@@ -75,11 +78,13 @@ def analyse(path: Path, shown: str | None = None) -> Analysed:
     if domain is None:
         span = tasks[0].name.span
         log.error("E307", "the spec has no domain", span, 'name it: `domain airline "…"`')
-    spec = _lower(file, domain, templates, files, log)
+    recorded: dict[str, Recordings] = {}
+    spec = _lower(file, domain, templates, files, recorded, log)
     log.diagnostics = certain(log.diagnostics, parsed)
     log.raise_if_any()
     assert spec is not None
-    return Analysed(file, tuple(parsed[1:]), Compiled(spec, files.read_bytes))
+    compiled = Compiled(spec, files.read_bytes)
+    return Analysed(file, tuple(parsed[1:]), compiled, recorded)
 
 
 def _read(path: Path, shown: str, files: Files) -> Source | None:
@@ -100,6 +105,7 @@ def _lower(
     domain: nodes.Domain | None,
     templates: dict[str, nodes.Template],
     files: Files,
+    recorded: dict[str, Recordings],
     log: Log,
 ) -> ir.Spec | None:
     faults = len(log.diagnostics)
@@ -111,7 +117,7 @@ def _lower(
     known = Tools(
         {tool.name: tool for tool in tools}, {tool.name: tool for tool in user_tools}, all_tools
     )
-    context = Context(files, log, known, templates, assign)
+    context = Context(files, log, known, templates, assign, recorded)
     tasks: dict[str, ir.Task] = {}
     seen: dict[str, nodes.Task] = {}
     for task in _all(file, nodes.Task):

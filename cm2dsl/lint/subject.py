@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from cm2dsl import ir, nodes
 from cm2dsl.compiler import analyse
+from cm2dsl.lint.budget import Budget
+from cm2dsl.lower.anchors import Recordings
 from cm2dsl.lower.order import DIALOGUE
-from cm2dsl.source import Source
+from cm2dsl.source import Source, Span
 
 Criterion = nodes.Item | nodes.Template
 
@@ -19,30 +21,54 @@ Criterion = nodes.Item | nodes.Template
 class Placed:
     """An item of a compiled task with the node that it was written as, in its turn.
 
-    `scope` is the turn's name, or that of the task scope. The node is a `Use` for a template's.
+    `scope` is the turn's name, or that of the task scope; `items` are all of that scope. The node
+    is a `Use` for a template's.
     """
 
     task: ir.Task
     scope: str
     item: ir.Item
+    items: tuple[ir.Item, ...]
     node: nodes.Item | nodes.Use
+
+    @property
+    def span(self) -> Span:
+        """Where it is named: the item's name, or that of the template it uses."""
+        node = self.node
+        return node.name.span if isinstance(node, nodes.Item) else node.template.span
+
+    def after_span(self, name: str) -> Span:
+        """Where its `after` says a full name (`turn.item`); a template's own does not say it here."""
+        for modifier in self.node.modifiers:
+            for ref in modifier.refs:
+                turn = ref.turn.text if ref.turn is not None else self.scope
+                if f"{turn}.{ref.item.text}" == name:
+                    return ref.span
+        return self.node.span
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One file. `spec` is None for a library of templates."""
+    """One file. `spec` is None for a library of templates.
+
+    `recordings` are those that its tasks name, by file; `budget` is what the project lets a rollout
+    cost.
+    """
 
     source: Source
     file: nodes.File
     imported: tuple[nodes.File, ...]
     spec: ir.Spec | None
+    recordings: Mapping[str, Recordings] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
 
     @classmethod
-    def read(cls, path: Path, shown: str | None = None) -> Subject:
+    def read(cls, path: Path, shown: str | None = None, budget: Budget | None = None) -> Subject:
         """Raises CompileError where the file does not compile."""
         found = analyse(path, shown)
         spec = found.compiled.spec if found.compiled is not None else None
-        return cls(found.file.source, found.file, found.imported, spec)
+        file, imported, recordings = found.file, found.imported, found.recordings
+        return cls(file.source, file, imported, spec, recordings, budget or Budget())
 
     @property
     def tasks(self) -> list[nodes.Task]:
@@ -54,12 +80,12 @@ class Subject:
 
     @cached_property
     def uses(self) -> list[nodes.Use]:
-        return [part for _, _, part in self._parts() if isinstance(part, nodes.Use)]
+        return [part for _, _, part in self._parts if isinstance(part, nodes.Use)]
 
     def criteria(self) -> Iterator[Criterion]:
         """Every item and template that is written in this file, once."""
         yield from self.templates
-        for _, _, part in self._parts():
+        for _, _, part in self._parts:
             if isinstance(part, nodes.Item):
                 yield part
 
@@ -78,28 +104,47 @@ class Subject:
                 if isinstance(entry, nodes.Check):
                     yield from _constraints(entry.expr)
 
-    def placed(self) -> Iterator[Placed]:
-        """Every item of every task, with what it was written as."""
-        tasks = {task.name: task for task in self.spec.tasks} if self.spec is not None else {}
-        for node, scope, part in self._parts():
-            task = tasks.get(node.name.text)
-            if task is None:
-                continue
-            name = _name(part)
-            scopes = {turn.name: turn.items for turn in task.turns} | {DIALOGUE: task.items}
-            for item in scopes.get(scope, ()):
-                if item.name == name:
-                    yield Placed(task, scope, item, part)
+    def placed(self) -> tuple[Placed, ...]:
+        """Every item of every task, with what it was written as, in the order of the text."""
+        return self._placed
 
-    def _parts(self) -> Iterator[tuple[nodes.Task, str, nodes.Item | nodes.Use]]:
+    @cached_property
+    def _placed(self) -> tuple[Placed, ...]:
+        found = {
+            (task.name, scope, item.name): (task, items, item)
+            for task in (self.spec.tasks if self.spec is not None else ())
+            for scope, items in scopes_of(task).items()
+            for item in items
+        }
+        placed = []
+        for node, scope, part in self._parts:
+            task, items, item = found[node.name.text, scope, _name(part)]
+            placed.append(Placed(task, scope, item, items, part))
+        return tuple(placed)
+
+    @property
+    def compiled_tasks(self) -> list[tuple[nodes.Task, ir.Task]]:
+        """Every task as it was written and as it was compiled."""
+        tasks = {task.name: task for task in self.spec.tasks} if self.spec is not None else {}
+        return [(node, tasks[node.name.text]) for node in self.tasks if node.name.text in tasks]
+
+    @cached_property
+    def _parts(self) -> tuple[tuple[nodes.Task, str, nodes.Item | nodes.Use], ...]:
+        """What items are written as: the task's node, the scope's name, and the item's own node."""
+        found: list[tuple[nodes.Task, str, nodes.Item | nodes.Use]] = []
         for task in self.tasks:
             for part in task.parts:
                 if isinstance(part, nodes.Turn):
-                    for inner in part.parts:
-                        if isinstance(inner, nodes.Item | nodes.Use):
-                            yield task, part.name.text, inner
+                    inner = (one for one in part.parts if not isinstance(one, nodes.User))
+                    found += ((task, part.name.text, one) for one in inner)
                 elif isinstance(part, nodes.Item | nodes.Use):
-                    yield task, DIALOGUE, part
+                    found.append((task, DIALOGUE, part))
+        return tuple(found)
+
+
+def scopes_of(task: ir.Task) -> dict[str, tuple[ir.Item, ...]]:
+    """The items of every turn by its name, in order, and those of the task scope last."""
+    return {turn.name: turn.items for turn in task.turns} | {DIALOGUE: task.items}
 
 
 def _name(part: nodes.Item | nodes.Use) -> str:
