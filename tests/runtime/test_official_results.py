@@ -20,11 +20,11 @@ from cm2.formats import tau2 as runs
 from cm2.formats.criteria import baselines
 from cm2.formats.record import Record
 from cm2.importers import tau2
-from cm2.importers.draft import Spec, Use
 from cm2.importers.options import Options
 from cm2.importers.write import write_specs
 from cm2.score import score_all
 from cm2.trajectory import Call, Step, Trajectory, Turn
+from cm2dsl.draft.spec import Spec, Use
 
 DATA = os.environ.get("CM2_DATA")
 STRICTEST = "all writes, no other, all said"

@@ -13,13 +13,14 @@ from typing import NoReturn
 import click
 
 from cm2 import importers
-from cm2.formats.names import is_name, name_of
 from cm2.formats.shapes import has_value_a_line, shape_of
 from cm2.formats.source import SourceFault
-from cm2.importers.draft import Spec
 from cm2.importers.options import Options
-from cm2.importers.write import WriteFault, write_specs
+from cm2.importers.write import write_specs
 from cm2dsl.diagnostic import CompileError, suggest
+from cm2dsl.draft.spec import Spec
+from cm2dsl.draft.write import WriteFault
+from cm2dsl.names import is_name, name_of
 
 USER_ERROR = 2
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cm2.formats.names import name_of
 from cm2.formats.source import COMPARED, too_deep
+from cm2dsl.names import name_of
 
 SHOWN = 100
 """Characters of a call that a message shows."""

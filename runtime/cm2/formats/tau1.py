@@ -15,11 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from cm2.formats.criteria import Action, Criteria
-from cm2.formats.names import name_of
 from cm2.formats.origin import Accept, Origin, tools_of
 from cm2.formats.record import Official, Record, Reject
 from cm2.formats.source import COMPARED, Found, SourceFault, read_json
 from cm2.formats.streaming import dialogue
+from cm2dsl.names import name_of
 
 HELP = "τ-bench result files (the first edition)"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cm2.formats.criteria import Action, Criteria
-from cm2.formats.names import name_of
 from cm2.formats.source import COMPARED, Found
+from cm2dsl.names import name_of
 
 
 def task_ids(tasks: Found) -> list[str]:

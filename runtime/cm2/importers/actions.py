@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cm2.formats.criteria import Action, Criteria
-from cm2.formats.names import name_of
-from cm2.importers import syntax
-from cm2.importers.draft import Item, Template, Use
+from cm2dsl.draft import syntax
+from cm2dsl.draft.spec import Item, Template, Use
+from cm2dsl.names import name_of
 from cm2dsl.schemas import NoSuchKey, type_at
 
 FINAL = "ends_with_reply"

@@ -15,9 +15,9 @@ from decimal import Decimal
 from cm2.formats.criteria import Action
 from cm2.importers.actions import NO_OTHER_WRITES, NO_WRITES, Checklist, Toolbox, pattern
 from cm2.importers.deeds import deciding, keys_of, stem, values_of, words_of
-from cm2.importers.draft import Item
 from cm2.importers.questions import PLAIN, question, sentences, short, statement
 from cm2.importers.vacuous import SURE
+from cm2dsl.draft.spec import Item
 
 DENIES = re.compile(r"\b(?:not|never|refuses?|denies|deny|without|cannot)\b|n't\b", re.IGNORECASE)
 SAYS = re.compile(

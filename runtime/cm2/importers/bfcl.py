@@ -22,16 +22,16 @@ from textwrap import shorten
 from typing import Any
 
 from cm2.formats.bfcl_calls import task_name
-from cm2.formats.names import name_of
 from cm2.formats.source import Found, SourceFault, read_lines, read_text
 from cm2.importers import bfcl_turns as turns
 from cm2.importers.bfcl_effects import BACKENDS
 from cm2.importers.bfcl_entries import MORE_FUNCTIONS, Entry, Library, read_entry
 from cm2.importers.bfcl_functions import misfits
-from cm2.importers.draft import Spec, Task, Turn, Use
 from cm2.importers.options import Options
 from cm2.trajectory import Step, Trajectory
 from cm2.trajectory import Turn as RecordedTurn
+from cm2dsl.draft.spec import Spec, Task, Turn, Use
+from cm2dsl.names import name_of
 
 HELP = "BFCL's multi-turn tasks: its data folder, or one of its question files"
 

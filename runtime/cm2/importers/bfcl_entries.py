@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cm2.formats.bfcl_calls import CallError, parse_call
-from cm2.formats.names import name_of
 from cm2.formats.source import Found
 from cm2.importers.bfcl_effects import BACKENDS
 from cm2.importers.bfcl_functions import Function, arguments_of, read_functions
 from cm2.importers.bfcl_turns import Reference
+from cm2dsl.names import name_of
 
 MORE_FUNCTIONS = "I have updated some more functions you can choose from. What about now?"
 """What BFCL's user says at the turn where functions that were held back are added."""

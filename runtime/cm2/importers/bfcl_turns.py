@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cm2.formats.names import name_of
-from cm2.importers import syntax
 from cm2.importers.bfcl_effects import PHRASES, STEPS, third_person
 from cm2.importers.bfcl_functions import Function
-from cm2.importers.draft import Item, Template, Turn, Use
 from cm2.trajectory import Call, Step
+from cm2dsl.draft import syntax
+from cm2dsl.draft.spec import Item, Template, Turn, Use
+from cm2dsl.names import name_of
 
 LONGEST_SUFFIX = 30
 """Characters of an argument that may go into an item's name."""

@@ -17,15 +17,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cm2.chat import to_chat
-from cm2.formats.names import file_name, name_of
 from cm2.formats.record import Record, Reject
 from cm2.formats.source import NESTING, Found, SourceFault, read_text, too_deep
 from cm2.importers import chattools
 from cm2.importers.chattools import Schema
-from cm2.importers.chatturns import example, task_name, task_title, turns
-from cm2.importers.draft import Spec, Task
+from cm2.importers.chatturns import example, turns
 from cm2.importers.options import Options
 from cm2.trajectory import Call, Trajectory
+from cm2dsl.draft.spec import Spec, Task
+from cm2dsl.draft.titles import task_name, task_title
+from cm2dsl.names import file_name, name_of
 
 SHOWN = 20
 """Dialogues left out that the report names one by one."""

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 
-from cm2.formats.names import name_of
-from cm2.importers import syntax
-from cm2.importers.draft import Item, Turn
 from cm2.trajectory import Call
 from cm2.trajectory import Turn as Recorded
-
-TITLE = 56
-"""Characters of the first request that a task's title shows."""
-
-NAME = 32
-"""Characters that the words of a request give a task's name."""
-
-WORD = 20
-"""Characters of one word of it: text without spaces is one word."""
+from cm2dsl.draft import syntax
+from cm2dsl.draft.spec import Item, Turn
+from cm2dsl.draft.titles import start
+from cm2dsl.names import name_of
 
 LINE = 88
 """Characters of a recorded call or reply in a comment, so that it stays on one line."""
@@ -29,21 +20,6 @@ PATTERNS = 2
 TASK_SCOPE = "dialogue"  # what the language calls the items beside the turns
 
 REPLIES = Item("replies", kind="at_end", check="replied")
-
-
-def task_name(request: str, taken: Collection[str]) -> str:
-    """A task's name: the first words of what the user asks for."""
-    words: list[str] = []
-    for word in re.findall(r"\w+", re.sub(r"['’]", "", request)):
-        if words and len("_".join([*words, word[:WORD]])) > NAME:
-            break
-        words.append(word[:WORD])
-    return name_of(" ".join(words), taken, "task")
-
-
-def task_title(request: str) -> str:
-    words = " ".join(request.split())
-    return words if len(words) <= TITLE else f"{_start(words, TITLE - 1)}…"
 
 
 def turns(recordings: Sequence[Sequence[Recorded]], tools: Collection[str]) -> tuple[Turn, ...]:
@@ -123,12 +99,5 @@ def _reply(turn: Recorded) -> list[str]:
     replies = [step.reply for step in turn.steps if step.reply.strip()]
     if not replies:
         return []
-    words = _start(replies[-1].strip().splitlines()[0].strip(), LINE - 24)
+    words = start(replies[-1].strip().splitlines()[0].strip(), LINE - 24)
     return [f"The recorded reply begins {syntax.quoted(words)}"]
-
-
-def _start(text: str, most: int) -> str:
-    """The first words of a text; a piece of the first where the text has no spaces."""
-    if len(text) <= most:
-        return text
-    return text[: most + 1].rpartition(" ")[0].rstrip() or text[:most]

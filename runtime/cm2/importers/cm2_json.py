@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from cm2 import annotated
-from cm2.formats.names import name_of
 from cm2.formats.source import Found, SourceFault, read_json, read_lines
 from cm2.importers.cm2_json_items import never_ready, read_item, refuse_circles, unsaid
 from cm2.importers.cm2_json_names import item_name
-from cm2.importers.draft import Item, Spec, Task, Turn
 from cm2.importers.options import Options
 from cm2.trajectory import Trajectory
 from cm2dsl.chat import ChatError, from_chat
+from cm2dsl.draft.spec import Item, Spec, Task, Turn
+from cm2dsl.names import name_of
 
 HELP = "the CM2 paper's annotated dialogues: a JSON file (or JSON Lines), without loss"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from cm2 import annotated
 from cm2.formats.source import Found
-from cm2.importers.draft import Item
 from cm2.trajectory import Trajectory
+from cm2dsl.draft.spec import Item
 from cm2dsl.trajectory import Channel, segments
 
 HEAVIEST = 1e6

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from cm2.formats.names import name_of
 from cm2.importers.tooltalk_apis import third_person
+from cm2dsl.names import name_of
 
 WORDS = 4
 """Words of a question that its name takes."""

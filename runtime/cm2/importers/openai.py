@@ -12,9 +12,9 @@ from cm2.formats import openai
 from cm2.formats.source import Found
 from cm2.importers.chatlog import read_log
 from cm2.importers.chattools import Schema, tool_schema
-from cm2.importers.draft import Spec
 from cm2.importers.options import Options
 from cm2.trajectory import Trajectory
+from cm2dsl.draft.spec import Spec
 
 HELP = "chat logs in OpenAI's format (JSON Lines, or one JSON list), to fill in a checklist"
 

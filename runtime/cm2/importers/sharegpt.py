@@ -16,9 +16,9 @@ from cm2.formats import sharegpt
 from cm2.formats.source import Found
 from cm2.importers.chatlog import read_log
 from cm2.importers.chattools import Schema, tool_schema
-from cm2.importers.draft import Spec
 from cm2.importers.options import Options
 from cm2.trajectory import Trajectory
+from cm2dsl.draft.spec import Spec
 from cm2dsl.jsonl import JsonError, parse
 
 HELP = "ShareGPT dialogues (JSON Lines, or one JSON list), to fill in a checklist"

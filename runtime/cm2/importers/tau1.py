@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from cm2.formats.criteria import Criteria
-from cm2.formats.names import name_of
 from cm2.formats.record import Reject
 from cm2.formats.source import Found, read_json, read_text
 from cm2.formats.tau1 import criteria
@@ -20,12 +19,13 @@ from cm2.importers.actions import (
     templates,
 )
 from cm2.importers.chatlog import said_of
-from cm2.importers.draft import Spec, Task
 from cm2.importers.options import Options
 from cm2.importers.questions import title
 from cm2.importers.schemas import derived, loosened, merged, read_tools
 from cm2.importers.vacuous import ending, note, of_tasks, on_words, report
 from cm2.trajectory import Trajectory
+from cm2dsl.draft.spec import Spec, Task
+from cm2dsl.names import name_of
 
 HELP = "τ-bench, the first edition: a result file"
 

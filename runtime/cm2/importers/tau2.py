@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from cm2.formats.criteria import Action, Criteria
-from cm2.formats.names import name_of
 from cm2.formats.record import Reject
 from cm2.formats.source import Found, SourceFault, read_json, read_text
 from cm2.formats.tau2 import read as read_dialogues
@@ -25,7 +24,6 @@ from cm2.importers.actions import (
 )
 from cm2.importers.assertions import asked
 from cm2.importers.chatlog import said_of
-from cm2.importers.draft import Spec, Task
 from cm2.importers.options import Options
 from cm2.importers.questions import titles
 from cm2.importers.schemas import derived, loosened, merged, read_tools
@@ -42,6 +40,8 @@ from cm2.importers.tau2_words import (
 )
 from cm2.importers.vacuous import alternatives, ending, note, of_tasks, on_words, report
 from cm2.trajectory import Trajectory
+from cm2dsl.draft.spec import Spec, Task
+from cm2dsl.names import name_of
 
 HELP = "τ²-bench: a domain folder (tasks.json, tools.json, policy.md) or a run file"
 

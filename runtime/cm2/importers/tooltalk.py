@@ -18,10 +18,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cm2.formats.names import file_name, name_of
 from cm2.formats.source import SourceFault, read_json, read_text
 from cm2.importers import tooltalk_apis as apis
-from cm2.importers.draft import Item, Spec, Task, Turn, Use
 from cm2.importers.options import Options
 from cm2.importers.schemas import loosened, read_tools
 from cm2.importers.tooltalk_calls import OWN, SAYS, Golden, items_of
@@ -31,6 +29,8 @@ from cm2.importers.tooltalk_conversations import (
     read_conversation,
     recording_of,
 )
+from cm2dsl.draft.spec import Item, Spec, Task, Turn, Use
+from cm2dsl.names import file_name, name_of
 
 HELP = "ToolTalk's conversations: its data folder, one of its folders, or one file"
 

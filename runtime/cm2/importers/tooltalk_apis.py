@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cm2.formats.names import name_of
+from cm2dsl.names import name_of
 from cm2dsl.schemas import json_type
 
 Effect = Literal["read", "write"]

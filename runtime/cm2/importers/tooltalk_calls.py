@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cm2.formats.names import name_of
-from cm2.importers import syntax
-from cm2.importers.draft import Item, Template, Use
 from cm2.importers.tooltalk_apis import Effect, api_of
 from cm2.importers.tooltalk_words import Groups, found_in, pattern, prose_words, title_words
 from cm2.importers.tooltalk_words import topic_words as topic
+from cm2dsl.draft import syntax
+from cm2dsl.draft.spec import Item, Template, Use
+from cm2dsl.names import name_of
 
 SESSION = "session_token"
 

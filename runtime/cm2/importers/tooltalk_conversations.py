@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from cm2.formats.names import file_name
 from cm2.formats.source import COMPARED, Found
 from cm2.importers.tooltalk_calls import Golden
 from cm2.trajectory import Call, Step, Trajectory, Turn
+from cm2dsl.names import file_name
 from cm2dsl.trajectory import has_failed
 
 

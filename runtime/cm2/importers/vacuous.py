@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from cm2.formats.criteria import Action, Criteria
-from cm2.importers import syntax
 from cm2.importers.actions import (
     ANSWERS,
     FINAL,
@@ -24,7 +23,8 @@ from cm2.importers.actions import (
     pattern,
     reads_of,
 )
-from cm2.importers.draft import Item, Use
+from cm2dsl.draft import syntax
+from cm2dsl.draft.spec import Item, Use
 
 HANDS_OVER = re.compile(r"transfer|escalat|hand_?(?:over|off)", re.IGNORECASE)
 # A sentence about the agent, and not one of the agent's: `The agent confirmed the …`.

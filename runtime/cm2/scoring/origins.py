@@ -7,10 +7,10 @@ transfer to a person): a run is of another domain if most of its tools are not t
 
 from __future__ import annotations
 
-from cm2.formats.names import name_of
 from cm2.formats.origin import Origin
 from cm2.formats.source import SourceFault
 from cm2dsl import ir
+from cm2dsl.names import name_of
 
 
 class Origins:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from workshop import TOOLS, action, call, holds, imported, items, made, task, tool, written
 
-from cm2.importers.draft import Item
 from cm2.importers.questions import question, short, statement, title
+from cm2dsl.draft.spec import Item
 
 BOOK = action("book_slot", job="JOB17", day="2026-03-02")
 CANCEL = action("cancel_job", job="JOB18")

@@ -19,11 +19,11 @@ from cm2.importers.bfcl import read
 from cm2.importers.bfcl_effects import BACKENDS, PHRASES, VERBS, third_person
 from cm2.importers.bfcl_entries import MORE_FUNCTIONS
 from cm2.importers.bfcl_functions import read_functions
-from cm2.importers.draft import Item, Spec, Turn, Use
 from cm2.importers.options import Options
 from cm2.importers.write import write_specs
 from cm2.trajectory import Call, Step
 from cm2dsl.chat import read as read_chat
+from cm2dsl.draft.spec import Item, Spec, Turn, Use
 
 DATA = os.environ.get("CM2_DATA")
 

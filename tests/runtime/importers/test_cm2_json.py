@@ -15,9 +15,10 @@ from cm2.cli import main
 from cm2.formats.source import SourceFault
 from cm2.importers import cm2_json
 from cm2.importers.cm2_json_names import item_name
-from cm2.importers.draft import Item, Spec
 from cm2.importers.options import Options
-from cm2.importers.write import spec_text, write_specs
+from cm2.importers.write import write_specs
+from cm2dsl.draft.spec import Item, Spec
+from cm2dsl.draft.text import spec_text
 
 ARGUMENTS = '{"room": "Hopper", "hour": 9}'
 REPLY = "Room Hopper is yours at nine."

@@ -16,8 +16,9 @@ from workshop import task as workshop_task
 
 from cm2.cli import main
 from cm2.commands import import_
-from cm2.importers import openai, write
-from cm2.importers.draft import Item, Spec, Task, Turn
+from cm2.importers import openai
+from cm2dsl.draft import write
+from cm2dsl.draft.spec import Item, Spec, Task, Turn
 
 CHAT = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
 

@@ -14,10 +14,11 @@ from cm2.chat import read as read_dialogues
 from cm2.formats.source import SourceFault
 from cm2.importers import openai
 from cm2.importers.chatlog import REQUEST, SHOWN
-from cm2.importers.draft import Item, Spec, Turn
 from cm2.importers.options import Options
-from cm2.importers.write import spec_text, write_specs
+from cm2.importers.write import write_specs
 from cm2.score import score_all
+from cm2dsl.draft.spec import Item, Spec, Turn
+from cm2dsl.draft.text import spec_text
 
 
 def tool(name: str, **properties: Any) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from cm2.importers import sharegpt
-from cm2.importers.draft import Spec
 from cm2.importers.options import Options
 from cm2.importers.write import write_specs
+from cm2dsl.draft.spec import Spec
 
 WATER = {"name": "water", "parameters": {"type": "object", "properties": {"plant": {}}}}
 CALL = {"name": "water", "arguments": {"plant": "fern"}}

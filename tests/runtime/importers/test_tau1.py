@@ -14,10 +14,10 @@ from cm2.formats import tau1 as results
 from cm2.formats.record import Record
 from cm2.formats.source import SourceFault
 from cm2.importers import tau1
-from cm2.importers.draft import Spec
 from cm2.importers.options import Options
 from cm2.importers.write import write_specs
 from cm2.score import score
+from cm2dsl.draft.spec import Spec
 
 RETURN = {"name": "return_lamp", "kwargs": {"order": "A1", "items": ["7", "8"]}}
 LOOK = {"name": "get_order", "kwargs": {"order": "A1"}}

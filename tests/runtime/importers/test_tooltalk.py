@@ -16,10 +16,11 @@ from cm2 import open_spec, read_chat, score_all
 from cm2.cli import main
 from cm2.formats.source import SourceFault
 from cm2.importers import tooltalk
-from cm2.importers.draft import Spec
 from cm2.importers.options import Options
-from cm2.importers.write import spec_text, write_specs
+from cm2.importers.write import write_specs
 from cm2.trajectory import Call, Step, Trajectory
+from cm2dsl.draft.spec import Spec
+from cm2dsl.draft.text import spec_text
 
 TOKEN = "t0k3n-77"
 METADATA = {

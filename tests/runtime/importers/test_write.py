@@ -12,14 +12,17 @@ from hypothesis import strategies as st
 
 from cm2.bundle import Bundle, open_spec
 from cm2.chat import read as read_chat
-from cm2.formats.names import is_name, name_of
-from cm2.importers import syntax
-from cm2.importers.draft import Item, Spec, Task, Template, Turn, Use
-from cm2.importers.write import WIDTH, WriteFault, spec_text, write_specs
+from cm2.importers.write import write_specs
 from cm2.trajectory import Call, Step, Trajectory
 from cm2.trajectory import Turn as Said
 from cm2dsl import ir
 from cm2dsl.diagnostic import CompileError
+from cm2dsl.draft import syntax
+from cm2dsl.draft.spec import Item, Spec, Task, Template, Turn, Use
+from cm2dsl.draft.text import spec_text
+from cm2dsl.draft.wrapping import WIDTH
+from cm2dsl.draft.write import WriteFault
+from cm2dsl.names import is_name, name_of
 
 TOOLS = [
     {

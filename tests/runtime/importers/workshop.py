@@ -9,11 +9,11 @@ from typing import Any
 
 from cm2.bundle import Bundle, open_spec
 from cm2.importers import tau2
-from cm2.importers.draft import Item, Spec, Use
 from cm2.importers.options import Options
 from cm2.importers.write import write_specs
 from cm2.score import score
 from cm2.trajectory import Call, Step, Trajectory, Turn
+from cm2dsl.draft.spec import Item, Spec, Use
 from cm2dsl.reward.card import Scored
 
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cm2.formats.names import is_name
+from cm2dsl.names import is_name
 
 # An opening brace that, with what follows, has the shape of a reference: `{row.column}`.
 REFERENCE = re.compile(r"\{(?=[^\W\d]\w*(?:\.[^\W\d]\w*|\[\d+\])*\})")
