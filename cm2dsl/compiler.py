@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct, field
 
 from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import CompileError, Diagnostic, Log
 from cm2dsl.doubt import certain
 from cm2dsl.files import Files, decode
+from cm2dsl.identity import __version__, own_hash
 from cm2dsl.lower.anchors import Recordings
 from cm2dsl.lower.env import Env, Tools, constant_text, read_text
 from cm2dsl.lower.order import DIALOGUE
@@ -27,16 +26,14 @@ from cm2dsl.source import Source, Span
 Block = TypeVar("Block")
 
 
-@dataclass(frozen=True)
-class Compiled:
+class Compiled(Struct, frozen=True):
     """A spec in the IR, and the bytes of every file it was made from, by name."""
 
     spec: ir.Spec
     read: dict[str, bytes]
 
 
-@dataclass(frozen=True)
-class Analysed:
+class Analysed(Struct, frozen=True):
     """A file without a fault: its syntax tree and those of its imports, and what it compiles to.
 
     `compiled` is None for a library: a file of templates, without a domain. `recordings` are those
@@ -158,7 +155,7 @@ def _lower(
         sources=tuple(
             ir.Source(file=name, sha256=digest) for name, digest in files.hashes().items()
         ),
-        compiler=compiler(),
+        compiler=ir.Compiler(version=__version__, sha256=own_hash()),
     )
 
 
@@ -249,13 +246,3 @@ def _imported(
     imported = parse(source, faults)
     log.diagnostics += faults.diagnostics
     return imported
-
-
-@cache
-def compiler() -> ir.Compiler:
-    """This compiler: its version, and a hash over its own source, the grammar's tables included."""
-    digest = hashlib.sha256()
-    here = Path(__file__).parent
-    for path in sorted(here.rglob("*.py"), key=lambda path: path.relative_to(here).as_posix()):
-        digest.update(path.relative_to(here).as_posix().encode() + b"\0" + path.read_bytes())
-    return ir.Compiler(version=version("cm2dsl"), sha256=digest.hexdigest())

@@ -10,6 +10,7 @@ import gc
 import re
 from collections.abc import Callable, Sequence
 from operator import itemgetter
+from sys import intern
 from typing import Any, NamedTuple
 
 from cm2dsl import tables
@@ -17,7 +18,7 @@ from cm2dsl.nodes import Token
 from cm2dsl.source import Source, Span
 
 EOF = "$END"
-KEYWORDS, SIGNS, ACTIONS, GOTOS = tables.KEYWORDS, tables.SIGNS, tables.ACTIONS, tables.GOTOS
+KEYWORDS, SIGNS = tables.KEYWORDS, tables.SIGNS
 PHRASE, NAME, SIGN = (tables.KINDS.index(kind) + 1 for kind in ("NOTHING_ELSE", "NAME", "SIGN"))
 TOKEN = re.compile(tables.TOKEN).match
 IGNORED = re.compile(tables.IGNORED).match
@@ -28,6 +29,24 @@ NESTING = ("LPAR", "LSQB", "NOT")
 DEEPEST = 32
 
 Method = Callable[[Span, Sequence[Any]], Any]
+
+
+class Rows(dict[int, dict[str, int]]):
+    """The rows of a table by their state, each read when it is first asked for."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__()
+        self.lines = lines
+
+    def __missing__(self, state: int) -> dict[str, int]:
+        words = self.lines[state].split(" ")
+        # A row that is empty is one empty word.
+        row = dict(zip(map(intern, words[::2]), map(int, words[1::2]), strict=False))
+        self[state] = row
+        return row
+
+
+ACTIONS, GOTOS = Rows(tables.ACTIONS), Rows(tables.GOTOS)
 
 
 class Unexpected(Exception):  # noqa: N818 - the caller says what is wrong

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from cm2dsl.checks import at
 from cm2dsl.diagnostic import Log
@@ -18,8 +19,7 @@ INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,307})")
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,199})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
 
 
-@dataclass(frozen=True)
-class RawRow:
+class RawRow(Struct, frozen=True):
     """One row and its line; `text` is the row as written (CSV only)."""
 
     line: int
@@ -27,14 +27,13 @@ class RawRow:
     text: dict[str, str] | None
 
 
-@dataclass(frozen=True)
-class RowFile:
+class RowFile(Struct, frozen=True):
     """All rows of a file, in order."""
 
     source: Source
     form: Literal["csv", "jsonl"]
     columns: tuple[str, ...]
-    rows: tuple[RawRow, ...] = field(repr=False)
+    rows: tuple[RawRow, ...]
 
     def line(self, row: RawRow) -> Span:
         """The place of a row."""

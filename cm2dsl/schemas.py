@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from cm2dsl import ir
 from cm2dsl.diagnostic import Log
@@ -77,16 +78,14 @@ def _read_tool(entry: Any, span: Span, log: Log) -> ir.Tool | None:
     return ir.Tool(name=name, description=str(description), parameters=parameters, effect=effect)
 
 
-@dataclass(frozen=True)
-class PathType:
+class PathType(Struct, frozen=True):
     """What a schema says of a path. `types` is empty where it says nothing."""
 
     types: frozenset[str] = frozenset()
     choices: tuple[Any, ...] | None = None
 
 
-@dataclass(frozen=True)
-class NoSuchKey:
+class NoSuchKey(Struct, frozen=True):
     """The schema rules the path out at `key`; `known` are the keys that there are."""
 
     key: str

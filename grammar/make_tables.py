@@ -29,8 +29,8 @@ KINDS = (*PHRASES, "NAME", "LONG_STRING", "STRING", "NUMBER", "SIGN", "REGEX")
 TYPES = {
     "RULES": ": tuple[tuple[str, int, str | None, tuple[int, ...]], ...]",
     "SPREAD": ": dict[int, tuple[int, ...]]",
-    "ACTIONS": ": tuple[dict[str, int], ...]",
-    "GOTOS": ": tuple[dict[str, int], ...]",
+    "ACTIONS": ": tuple[str, ...]",
+    "GOTOS": ": tuple[str, ...]",
 }
 
 HEAD = '''"""The LALR(1) tables of grammar/cm2.lark. Written by grammar/make_tables.py: do not edit.
@@ -39,7 +39,8 @@ IGNORED   white space and comments
 TOKEN     one token and what is ignored before it; its groups are KINDS
 KEYWORDS  words that are terminals of their own where the grammar expects them; SIGNS likewise
 ACTIONS   by state and terminal: the state to go to, or -1 - r to reduce by rule r
-GOTOS     by state and the name of a rule: the state to go to once it is read
+GOTOS     by state and the name of a rule: the state to go to once it is read; these two are lines
+          of words and numbers in turn, which load at once and are read when a state is entered
 RULES     (name, length, method, plan): a method of the builder, or None to hand the one child on;
           `plan` says what the method gets: places from the top of the stack, 0 for what is absent
 SPREAD    rules in which what stands at these places of the plan is a list to take apart
@@ -60,8 +61,8 @@ def tables_text() -> str:
     table = parser.parser.parser._parse_table  # type: ignore[union-attr]
     terminals = {terminal.name: terminal for terminal in parser.terminals}
     order = _order(table)
-    actions: list[dict[str, int]] = []
-    gotos: list[dict[str, int]] = []
+    actions: list[str] = []
+    gotos: list[str] = []
     for state in order:
         acts: dict[str, int] = {}
         gos: dict[str, int] = {}
@@ -72,8 +73,8 @@ def tables_text() -> str:
                 acts[symbol] = order[argument]
             else:
                 gos[symbol] = order[argument]
-        actions.append(acts)
-        gotos.append(gos)
+        actions.append(_line(acts))
+        gotos.append(_line(gos))
     words = {t.pattern.value: t.name for t in parser.terminals if isinstance(t.pattern, PatternStr)}
     keywords = {text: name for text, name in words.items() if text.isidentifier()}
     signs = {text: name for text, name in words.items() if text not in keywords}
@@ -151,6 +152,10 @@ def _blanks(rule: Rule, length: int) -> list[int]:
     if not empty:
         return [0] * (length + 1)
     return [len(run) for run in "".join("1" if one else "0" for one in empty).split("0")]
+
+
+def _line(row: dict[str, int]) -> str:
+    return " ".join(f"{name} {number}" for name, number in row.items())
 
 
 def _shown(value: Any) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cm2dsl import ir, nodes
 from cm2dsl.chat import ChatError, read
@@ -14,8 +15,7 @@ from cm2dsl.source import Source, Span
 from cm2dsl.trajectory import Segment, Trajectory, segments
 
 
-@dataclass(frozen=True)
-class Recordings:
+class Recordings(Struct, frozen=True):
     """The dialogues of one recording file, and their segments."""
 
     file: str

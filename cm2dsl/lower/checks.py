@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from cm2dsl import ir, nodes
@@ -124,8 +124,7 @@ def _ignored(expr: nodes.ReplyContains, env: Env) -> str | None:
     return characters
 
 
-@dataclass(frozen=True)
-class _Callable:
+class _Callable(Struct, frozen=True):
     """What may stand before the brackets of a pattern: a tool, several, or any (`schemas` None)."""
 
     tool: str | None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cm2dsl import ir, nodes
 from cm2dsl.checks import show
@@ -12,16 +14,14 @@ from cm2dsl.rows import RowFile
 from cm2dsl.source import Span
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """The rows of a data-driven task and the name that the spec gives a row."""
 
     name: str
     file: RowFile
 
 
-@dataclass(frozen=True)
-class Tools:
+class Tools(Struct, frozen=True):
     """The tools of the agent and of the user, by name.
 
     `all` is false where a tools file could not be read, so that not every tool is known.
@@ -32,8 +32,7 @@ class Tools:
     all: bool = True
 
 
-@dataclass(frozen=True)
-class Env:
+class Env(Struct, frozen=True):
     """The scope in which values are read.
 
     `params` maps a template's parameters to the arguments of its use, which are read in `outer`.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import get_args
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from cm2dsl import ir, nodes
@@ -18,8 +18,7 @@ CHANNELS: tuple[str, ...] = get_args(ir.Channel)
 HEAVIEST = 1e6
 
 
-@dataclass(frozen=True)
-class DraftAnchor:
+class DraftAnchor(Struct, frozen=True):
     """An anchor that is not looked up yet; `via` is the use of the template it stands in."""
 
     channel: ir.Channel
@@ -28,8 +27,7 @@ class DraftAnchor:
     via: Span | None
 
 
-@dataclass(frozen=True)
-class DraftItem:
+class DraftItem(Struct, frozen=True):
     """An item whose weight is as written and whose `after` is not resolved.
 
     `via` is the use of the template that it was made from, if it was.

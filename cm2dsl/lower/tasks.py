@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import Log
@@ -18,8 +20,7 @@ from cm2dsl.lower.settings import read_assign
 from cm2dsl.source import Span
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(Struct, frozen=True):
     """What every task of a spec shares."""
 
     files: Files
@@ -192,8 +193,7 @@ def _all_parts(task: nodes.Task) -> list[object]:
     return [*task.parts, *(part for parts in turns for part in parts)]
 
 
-@dataclass(frozen=True)
-class _Items:
+class _Items(Struct, frozen=True):
     """Builds the IR items of a task."""
 
     task: str
