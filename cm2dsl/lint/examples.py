@@ -40,6 +40,14 @@ RECORDING = {
         {"role": "assistant", "content": "KF12 leaves at 08:00 and costs 120."},
     ],
 }
+ROW_RECORDING = {
+    "id": "r2",
+    "task": "trip/r2",
+    "messages": [
+        {"role": "user", "content": "To Oslo, please"},
+        {"role": "assistant", "content": "KF7 flies to Oslo on Friday."},
+    ],
+}
 LIBRARY = """cm2 1
 
 template grounded(tool) {
@@ -51,6 +59,7 @@ template grounded(tool) {
 FILES = {
     "tools.json": json.dumps(TOOLS),
     "recordings.jsonl": json.dumps(RECORDING) + "\n",
+    "rows.jsonl": json.dumps(ROW_RECORDING) + "\n",
     "library.cm2": LIBRARY,
     "rows.csv": "id,to,day,split\nr1,Rome,Monday,train\nr2,Oslo,Friday,heldout\n",
 }

@@ -38,7 +38,7 @@ class Placed:
         return node.name.span if isinstance(node, nodes.Item) else node.template.span
 
     def after_span(self, name: str) -> Span:
-        """Where its `after` says a full name (`turn.item`); a template's own does not say it here."""
+        """Where its `after` says a full name (`turn.item`); the whole where a template says it."""
         for modifier in self.node.modifiers:
             for ref in modifier.refs:
                 turn = ref.turn.text if ref.turn is not None else self.scope
@@ -97,13 +97,6 @@ class Subject:
                 if isinstance(entry, nodes.Said) and entry.word in wanted:
                     yield criterion, entry
 
-    def constraints(self) -> Iterator[nodes.Constraint]:
-        """Every constraint of every check that is written in this file."""
-        for criterion in self.criteria():
-            for entry in criterion.entries:
-                if isinstance(entry, nodes.Check):
-                    yield from _constraints(entry.expr)
-
     def placed(self) -> tuple[Placed, ...]:
         """Every item of every task, with what it was written as, in the order of the text."""
         return self._placed
@@ -153,6 +146,22 @@ def _name(part: nodes.Item | nodes.Use) -> str:
     return part.alias.text if part.alias is not None else part.template.text
 
 
+def items_of(task: nodes.Task) -> Iterator[nodes.Item]:
+    """The items that are written in a task itself."""
+    for part in task.parts:
+        if isinstance(part, nodes.Item):
+            yield part
+        elif isinstance(part, nodes.Turn):
+            yield from (one for one in part.parts if isinstance(one, nodes.Item))
+
+
+def constraints_of(criterion: Criterion) -> Iterator[nodes.Constraint]:
+    """Every constraint of the checks of an item or a template."""
+    for entry in criterion.entries:
+        if isinstance(entry, nodes.Check):
+            yield from _constraints(entry.expr)
+
+
 def _constraints(node: object) -> Iterator[nodes.Constraint]:
     """All constraints in a part of a check, however deep."""
     if isinstance(node, nodes.Constraint):
@@ -162,7 +171,8 @@ def _constraints(node: object) -> Iterator[nodes.Constraint]:
             yield from _constraints(one)
     else:
         for name in getattr(node, "__struct_fields__", ()):
-            yield from _constraints(getattr(node, name))
+            if name != "span":
+                yield from _constraints(getattr(node, name))
 
 
 def words_of(text: nodes.String) -> str:

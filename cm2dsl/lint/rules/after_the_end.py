@@ -2,16 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cm2dsl.lint.reach import waits_for_the_end
 from cm2dsl.lint.rule import Bad, Finding, Rule
-from cm2dsl.lint.subject import Subject
-from cm2dsl.lower.order import DIALOGUE
+from cm2dsl.lint.subject import Subject, scopes_of
 
 
 class AfterTheEnd(Rule):
-    """`always`, `never` and `at_end` hold from the last step of their turn, and what comes after
-    them could be satisfied one step later. There is no such step in that turn: an item of the same
-    turn that waits for one of them is never satisfied, and neither is one of the task scope that
-    waits for one of the last turn.
+    """`always`, `never`, `at_end` and a check that wants the closing reply (`replied`) hold at the
+    last step of their turn, and what comes after them could be satisfied one step later. There is
+    no such step in that turn: an item of the same turn that waits for one of them is never
+    satisfied, and neither is one of the task scope that waits for one of the last turn.
     """
 
     code = "L110"
@@ -21,7 +21,7 @@ class AfterTheEnd(Rule):
     severity = "error"
     bad = (
         Bad(
-            """at_end answers { check replied }
+            """at_end answers { check replied and reply contains "KF12" }
 item searches after answers { check called search }"""
         ),
         Bad(
@@ -35,6 +35,10 @@ task trip {
         Bad(
             """never books veto { check called book }
 at_end answers after books { check replied }"""
+        ),
+        Bad(
+            """item answers { check replied and reply contains "KF12" }
+item thanks after answers { check reply contains "thank" }"""
         ),
     )
     good = (
@@ -53,20 +57,17 @@ task trip {
   turn book { user "Book it" item books after ask.answers { check called book } }
 }
 """,
+        """item searches { check called search or replied }
+item thanks after searches { check reply contains "thank" }""",
     )
 
     def check(self, subject: Subject) -> Iterator[Finding]:
-        placed = list(subject.placed())
-        kinds = {(one.task.name, f"{one.scope}.{one.item.name}"): one.item.kind for one in placed}
-        for one in placed:
-            ends = {one.scope}
-            if one.scope == DIALOGUE:
-                ends |= {turn.name for turn in one.task.turns[-1:]}
-            for name in one.item.after:
-                kind = kinds.get((one.task.name, name), "item")
-                scope, short = name.split(".", 1)
-                if scope in ends and kind != "item":
-                    message = f"`{one.item.name}` is never satisfied: `{short}`, "
-                    message += f"of kind `{kind}`, holds only from the last step"
-                    help = f"let it come after an `item`, or take `{short}` out of its `after`"
-                    yield Finding(one.node.span, message, help)
+        for placed in subject.placed():
+            for name in waits_for_the_end(placed.task, placed.scope, placed.item):
+                scope, _, short = name.partition(".")
+                awaited = {one.name: one for one in scopes_of(placed.task)[scope]}[short]
+                kind = f"of kind `{awaited.kind}`" if awaited.kind != "item" else "a closing reply"
+                message = f"`{placed.item.name}` is never satisfied: `{short}`, {kind}, "
+                message += "holds only from the last step"
+                help = f"let it come after an `item`, or take `{short}` out of its `after`"
+                yield Finding(placed.after_span(name), message, help)

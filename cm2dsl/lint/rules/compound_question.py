@@ -5,11 +5,8 @@ from collections.abc import Iterator
 
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.subject import Subject, words_of
+from cm2dsl.lint.words import QUOTED
 
-QUOTED = re.compile(
-    r'"[^"]*"|\u201c[^\u201d]*\u201d|\u2018[^\u2019]*\u2019|\u300c[^\u300d]*\u300d|`[^`]*`'
-    r"|(?<!\w)'[^']*'(?!\w)"
-)
 MARK = re.compile(r"\?+(?=\s|$|[^\w?])|\uff1f+")
 SUBJECT = (
     r"(?:it|they|he|she|(?:the|its|their|each|every)\s+(?:\w+\s+)?"

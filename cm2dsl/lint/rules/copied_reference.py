@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from cm2dsl.chat import ChatError, read
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.subject import Subject, words_of
+from cm2dsl.lint.words import is_longer
+from cm2dsl.lower.anchors import Recordings
 from cm2dsl.nodes import Item, Said
-from cm2dsl.trajectory import segments
 
 WORDS = 7
 """Words from which on a piece of a recording is its own way to say something."""
@@ -43,7 +42,7 @@ class CopiedReference(Rule):
     )
 
     def check(self, subject: Subject) -> Iterator[Finding]:
-        known: dict[tuple[str, str], list[str]] = {}
+        known: dict[tuple[str, str], str] = {}
         for placed in subject.placed():
             task, node = placed.task, placed.node
             if task.reference is None or not isinstance(node, Item):
@@ -52,36 +51,25 @@ class CopiedReference(Rule):
                 if not isinstance(entry, Said) or entry.word != "pass":
                     continue
                 text = _plain(words_of(entry.text))
-                if not _is_long(text):
+                if not is_longer(text, WORDS, LETTERS):
                     continue
                 key = (task.reference, task.name)
                 if key not in known:
-                    path = subject.source.path.parent / task.reference
-                    known[key] = _recorded(path, task.name)
-                if any(text in said for said in known[key]):
+                    known[key] = _recorded(subject.recordings[task.reference], task.name)
+                if text in known[key]:
                     message = "this `pass` is a sentence of the recording, word for word"
                     help = 'say what has to be there, and quote the recording by `anchor reply "…"`'
                     yield Finding(entry.text.span, message, help)
 
 
-def _is_long(text: str) -> bool:
-    spaceless = sum("\u3400" <= letter <= "\u9fff" for letter in text)
-    return len(text.split()) >= WORDS or spaceless >= LETTERS
-
-
-def _recorded(path: Path, task: str) -> list[str]:
-    """What the agent says in the recordings of a task."""
-    try:
-        dialogues = list(read(path))
-    except (ChatError, OSError):
-        return []
-    return [
+def _recorded(recordings: Recordings, task: str) -> str:
+    """What the agent says in the recordings of a task, a line a reply."""
+    return "\n".join(
         _plain(segment.text)
-        for dialogue in dialogues
-        if dialogue.task.partition("/")[0] in ("", task)
-        for segment in segments(dialogue)
+        for place in recordings.of_task(task)
+        for segment in recordings.segments[place]
         if segment.channel == "reply"
-    ]
+    )
 
 
 def _plain(text: str) -> str:

@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from cm2dsl import nodes
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.subject import Subject
+from cm2dsl.lint.words import HAN, QUOTED
 
-QUOTED = re.compile(
-    r'"[^"]*"|\u201c[^\u201d]*\u201d|\u2018[^\u2019]*\u2019|\u300c[^\u300d]*\u300d|`[^`]*`'
-    r"|(?<!\w)'[^']*'(?!\w)"
-)
-HAN = re.compile(r"[\u3400-\u9fff]")
 LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]{2,}")
 FEW = 2
 

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from cm2dsl import nodes
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.subject import Subject, words_of
+from cm2dsl.lint.words import HAN
 
 LETTERS = 3
-HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 class ShortAnchor(Rule):
