@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 import click
 
+from cm2dsl.diagnostic import CompileError, Diagnostic, render
+from cm2dsl.lint.output import format_option, report
+
 SPECS = click.Path(exists=True, path_type=Path)
 
 
 COMMANDS = {
-    "explain": ("cm2dsl.lint.command", "explain"),
+    "explain": ("cm2dsl.explain", "command"),
     "fmt": ("cm2dsl.fmt.command", "command"),
     "graph": ("cm2dsl.graph", "command"),
     "lint": ("cm2dsl.lint.command", "command"),
@@ -51,24 +55,26 @@ def main() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the bundles, one a spec.",
 )
-def compile_command(paths: tuple[Path, ...], out: Path) -> None:
+@click.option("--check", is_flag=True, help="Write nothing; only say what is wrong.")
+@format_option
+def compile_command(paths: tuple[Path, ...], out: Path, check: bool, form: str) -> None:
     """Compile .cm2 files, or folders of them, into bundles.
 
-    Nothing is written unless every spec compiles. Exit code 1: a spec has faults.
+    Nothing is written unless every spec compiles. Exit code 1: a spec has faults. With a --format
+    for programs, faults go to standard output, as those of `cm2c lint`.
     """
     from cm2dsl.compiler import Compiled, compile_file
-    from cm2dsl.diagnostic import CompileError, render
     from cm2dsl.emit.bundle import BundleError, write_bundle
 
     compiled: dict[str, tuple[Path, Compiled]] = {}
-    faults: dict[str, None] = {}  # two specs may import the same one
+    faults: dict[Diagnostic, None] = {}  # two specs may import the same one
     for path, name in _find(paths):
         try:
             result = compile_file(path)
         except CompileError as error:
-            faults |= dict.fromkeys(render(diagnostic) for diagnostic in error.diagnostics)
+            faults |= dict.fromkeys(error.diagnostics)
             continue
-        if result is None:
+        if result is None or check:
             continue
         for other, (first, _) in compiled.items():
             if f"{name}/".startswith(f"{other}/") or f"{other}/".startswith(f"{name}/"):
@@ -76,10 +82,9 @@ def compile_command(paths: tuple[Path, ...], out: Path) -> None:
                 raise click.UsageError(message)
         compiled[name] = (path, result)
     if faults:
-        count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
-        click.echo("\n\n".join([*faults, f"{count}, nothing was written"]), err=True)
+        _say(list(faults), form)
         sys.exit(1)
-    if not compiled:
+    if not compiled and not check:
         raise click.UsageError("no spec here: a spec is a .cm2 file with a `domain`")
     for name, (path, result) in compiled.items():
         try:
@@ -89,7 +94,20 @@ def compile_command(paths: tuple[Path, ...], out: Path) -> None:
         except OSError as error:
             reason = (error.strerror or "it failed").lower()
             raise click.ClickException(f"cannot write `{out / name}`: {reason}") from None
-        click.echo(f"{path} -> {out / name}  ({_summary(result)})")
+        click.echo(f"{path} -> {out / name}  ({_summary(result)})", err=form != "text")
+    if form != "text":
+        report((), form)
+
+
+def _say(faults: Sequence[Diagnostic], form: str) -> None:
+    """Report faults: as text on standard error, in the other formats on standard output."""
+    from cm2dsl.lint.output.text import counted, more
+
+    if form != "text":
+        report(faults, form)
+        return
+    end = f"{counted(len(faults), 'fault')}, nothing was written"
+    click.echo("\n\n".join([*map(render, faults), f"{end}\n{more(faults)}"]), err=True)
 
 
 def _find(paths: tuple[Path, ...]) -> list[tuple[Path, str]]:

@@ -1,14 +1,17 @@
 """What is wrong, where, and what to do about it.
 
 A message is lower case, without a full stop, with the user's own text in backticks; the help is
-apart from it. Codes are stable: E0 syntax, E1 names, E2 types, E3 values and structure, E4 files.
+apart from it. Codes are stable: E0 syntax, E1 names, E2 types, E3 values and structure, E4 files,
+L what lint finds.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import Literal
+
+from msgspec import Struct
 
 from cm2dsl.nearest import nearest
 from cm2dsl.source import Source, Span
@@ -25,19 +28,56 @@ AROUND = 60
 """Characters that are shown before a fault in a longer line."""
 
 
-@dataclass(frozen=True)
-class Diagnostic:
-    """One fault. `related` are other places that explain it."""
+Severity = Literal["warning", "error"]
+
+PAGES = {"E": "docs/errors/{code}.md", "L": "docs/rules/{code}.md"}
+"""The page of a code, in the project's documentation, by the code's first letter."""
+
+
+class Edit(Struct, frozen=True):
+    """Characters `start` to `stop` of the file are replaced by `text`."""
+
+    start: int
+    stop: int
+    text: str
+
+
+class Fix(Struct, frozen=True):
+    """What mends a finding. A safe fix changes no reward and no question to a judge."""
+
+    says: str
+    edits: tuple[Edit, ...]
+    safe: bool = True
+
+
+class Diagnostic(Struct, frozen=True):
+    """One fault, or one finding of lint. `related` are other places that explain it.
+
+    `name` is that of the lint rule. `fix` has its edits in the span's own source.
+    """
 
     code: str
     message: str
     span: Span
     help: str | None = None
     related: tuple[tuple[Span, str], ...] = ()
+    severity: Severity = "error"
+    name: str | None = None
+    fix: Fix | None = None
 
     @property
     def order(self) -> tuple[str, int, str]:
         return (self.span.source.name, self.span.start, self.code)
+
+    @property
+    def title(self) -> str:
+        """The code, and the name if it has one."""
+        return self.code if self.name is None else f"{self.code} {self.name}"
+
+    @property
+    def url(self) -> str:
+        """Its page."""
+        return PAGES[self.code[0]].format(code=self.code)
 
 
 class CompileError(Exception):
@@ -89,13 +129,10 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"there is {shown}" + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def render(diagnostic: Diagnostic, kind: str | None = None) -> str:
-    """The fault as text: place, message, the line with carets, help.
-
-    `kind` is what it is called before its message: `error[CODE]`, where nothing else is said.
-    """
+def render(diagnostic: Diagnostic) -> str:
+    """The fault as text: place, message, the line with carets, help."""
     span = diagnostic.span
-    kind = kind or f"error[{diagnostic.code}]"
+    kind = f"{diagnostic.severity}[{diagnostic.title}]"
     head = f"{_place(span)}: {kind}: {diagnostic.message}"
     parts = [head, _snippet(span)]
     for other, note in diagnostic.related:

@@ -15,10 +15,11 @@ from cm2dsl.source import Source, Span
 
 def says_the_same(one: Source, other: Source) -> bool:
     """Raises Unexpected or TooDeep where a text is not in the language."""
-    return _tree(one) == _tree(other) and _comments(one) == _comments(other)
+    return meaning_of(one) == meaning_of(other) and _comments(one) == _comments(other)
 
 
-def _tree(source: Source) -> Any:
+def meaning_of(source: Source) -> Any:
+    """The syntax tree without places, to compare. Raises as `says_the_same` does."""
     return _meaning(drive(source, rules_for(Builder(source, Log())), Stack()))
 
 

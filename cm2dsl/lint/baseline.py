@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
+from cm2dsl.diagnostic import Diagnostic
 from cm2dsl.lint.fingerprint import fingerprints
-from cm2dsl.lint.run import Found
+from cm2dsl.lint.place import file_of
 
 VERSION = 1
 
 
-def without_known(found: Sequence[Found], path: Path) -> list[Found]:
+def without_known(found: Sequence[Diagnostic], path: Path) -> list[Diagnostic]:
     """The findings that are not in a baseline. Raises click.UsageError for what is none."""
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
@@ -31,10 +32,10 @@ def without_known(found: Sequence[Found], path: Path) -> list[Found]:
     return [one for one, mark in zip(found, marks, strict=True) if mark not in known]
 
 
-def baseline_text(found: Sequence[Found]) -> str:
+def baseline_text(found: Sequence[Diagnostic]) -> str:
     """A baseline of these findings: each fingerprint with what it is of, in order."""
     named = {
-        mark: f"{one.code} {one.finding.span.source.name}: {one.finding.message}"
+        mark: f"{one.code} {file_of(one.span.source)}: {one.message}"
         for one, mark in zip(found, fingerprints(found), strict=True)
     }
     ordered = dict(sorted(named.items(), key=lambda pair: (pair[1], pair[0])))

@@ -1,20 +1,17 @@
-"""`cm2c lint` and `cm2c explain`."""
+"""`cm2c lint`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
 
-from cm2dsl.diagnostic import CompileError, render
-from cm2dsl.lint.baseline import baseline_text, without_known
+from cm2dsl.diagnostic import HIDDEN, CompileError, Diagnostic
 from cm2dsl.lint.config import read_config
-from cm2dsl.lint.fix import apply
-from cm2dsl.lint.pages import page
-from cm2dsl.lint.registry import all_rules, rule_of
+from cm2dsl.lint.output import format_option, report
+from cm2dsl.lint.registry import all_rules
 from cm2dsl.lint.rule import Rule
 from cm2dsl.lint.run import Found, lint
 from cm2dsl.lint.subject import Subject
@@ -23,7 +20,6 @@ from cm2dsl.write import write_beside
 
 FOUND = 1
 FAULTS = 2
-FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit")
 ROUNDS = 10
 """Times that a file is mended and read again, at most."""
 
@@ -34,20 +30,19 @@ ROUNDS = 10
 @click.option("--ignore", multiple=True, metavar="CODES", help="Not these rules or families.")
 @click.option("--fix", is_flag=True, help="Mend what can be mended without changing a reward.")
 @click.option("--unsafe-fixes", is_flag=True, help="With --fix: mend the rest too.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    default="text",
-    show_default=True,
-    help="Output.",
-)
+@format_option
 @click.option(
     "--baseline",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Show only what is not in this file.",
 )
 @click.option("--update-baseline", is_flag=True, help="Write what is found into the baseline.")
+@click.option(
+    "--add-suppressions",
+    "reason",
+    metavar="REASON",
+    help="Allow what is found with comments that give this reason.",
+)
 def command(
     paths: tuple[Path, ...],
     select: tuple[str, ...],
@@ -57,6 +52,7 @@ def command(
     form: str,
     baseline: Path | None,
     update_baseline: bool,
+    reason: str | None,
 ) -> None:
     """Look for what compiles and still should not be rewarded.
 
@@ -66,29 +62,62 @@ def command(
     Exit codes: 0 nothing found, 1 something found, 2 a file does not compile, or the command line
     asks for what cannot be done.
     """
-    if update_baseline and baseline is None:
-        raise click.UsageError("--update-baseline needs to know where: add --baseline FILE")
+    _refuse_what_excludes_each_other(fix, unsafe_fixes, baseline, update_baseline, reason)
     config = read_config(paths[0])
     rules = _chosen(select or config.select, (*ignore, *config.ignore))
-    found: list[Found] = []
-    faults: dict[str, None] = {}
+    found: list[Diagnostic] = []
+    faults: dict[Diagnostic, None] = {}  # two specs may import the same faulty one
     for path in find_specs(paths):
         try:
-            found += _mended(path, rules, unsafe_fixes) if fix else lint(Subject.read(path), rules)
+            if fix:
+                findings = _mended(path, rules, unsafe_fixes)
+            elif reason is not None:
+                findings = _allowed(path, rules, reason)
+            else:
+                findings = lint(Subject.read(path), rules)
         except CompileError as error:
-            faults |= dict.fromkeys(render(one) for one in error.diagnostics)
-    if baseline is not None and update_baseline and not faults:
-        write_beside(baseline, baseline_text(found))
-        click.echo(f"{len(found)} finding{'s' if len(found) != 1 else ''} in {baseline}", err=True)
-        return
-    if baseline is not None:
+            faults |= dict.fromkeys(error.diagnostics)
+        else:
+            found += (one.diagnostic for one in findings)
+    if baseline is not None and update_baseline:
+        _update(baseline, found, faults)
+        found = []
+    elif baseline is not None:
+        from cm2dsl.lint.baseline import without_known
+
         found = without_known(found, baseline)
-    click.echo(import_module(f"cm2dsl.lint.output.{form}").show(found), nl=False)
+    if not update_baseline or faults:
+        report(sorted([*faults, *found], key=lambda one: one.order), form)
     if faults:
-        click.echo("\n\n".join(faults), err=True)
         sys.exit(FAULTS)
     if found:
         sys.exit(FOUND)
+
+
+def _refuse_what_excludes_each_other(
+    fix: bool, unsafe: bool, baseline: Path | None, update: bool, reason: str | None
+) -> None:
+    if update and baseline is None:
+        raise click.UsageError("--update-baseline needs to know where: add --baseline FILE")
+    if unsafe and not fix:
+        raise click.UsageError("--unsafe-fixes goes with --fix")
+    if reason is None:
+        return
+    if fix or baseline is not None:
+        raise click.UsageError("--add-suppressions goes without --fix and --baseline")
+    if not reason.strip() or "\n" in reason or reason.translate(HIDDEN) != reason:
+        raise click.UsageError("--add-suppressions wants a reason, in one line")
+
+
+def _update(baseline: Path, found: Sequence[Diagnostic], faults: Collection[Diagnostic]) -> None:
+    """Write a baseline, unless a file's findings are not known because it does not compile."""
+    from cm2dsl.lint.baseline import baseline_text
+
+    if faults:
+        click.echo(f"{baseline} is left as it was: correct these faults first", err=True)
+        return
+    write_beside(baseline, baseline_text(found))
+    click.echo(f"{len(found)} finding{'s' if len(found) != 1 else ''} in {baseline}", err=True)
 
 
 def _chosen(select: Sequence[str], ignore: Sequence[str]) -> list[Rule]:
@@ -116,6 +145,8 @@ def _is(rule: Rule, code: str) -> bool:
 
 def _mended(path: Path, rules: Sequence[Rule], unsafe: bool) -> list[Found]:
     """Mend a file until nothing more can be; what is found then."""
+    from cm2dsl.lint.fix import apply
+
     for _ in range(ROUNDS):
         subject = Subject.read(path)
         found = lint(subject, rules)
@@ -128,15 +159,16 @@ def _mended(path: Path, rules: Sequence[Rule], unsafe: bool) -> list[Found]:
     return found
 
 
-@click.command("explain")
-@click.argument("code", required=False)
-def explain(code: str | None) -> None:
-    """Say what a rule is for, with examples; without CODE, list the rules."""
-    if code is None:
-        for rule in all_rules():
-            click.echo(f"{rule.code}  {rule.name:24}  {rule.title}")
-        return
-    found = rule_of(code)
-    if found is None:
-        raise click.UsageError(f"there is no rule `{code}`: `cm2c explain` lists them")
-    click.echo(page(found), nl=False)
+def _allowed(path: Path, rules: Sequence[Rule], reason: str) -> list[Found]:
+    """Allow what is found in a file with comments; what is found then."""
+    from cm2dsl.lint.allow import with_allowances
+
+    subject = Subject.read(path)
+    found = lint(subject, rules)
+    ran = frozenset(rule.code for rule in rules)
+    text, count = with_allowances(subject.source, found, ran, reason)
+    if not count:
+        return found
+    write_beside(path, text)
+    click.echo(f"allowed in {path}: {count}", err=True)
+    return lint(Subject.read(path), rules)

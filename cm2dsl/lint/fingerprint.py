@@ -1,4 +1,4 @@
-"""What makes a finding the same one after lines have moved."""
+"""What makes a diagnostic the same one after lines have moved."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 
-from cm2dsl.lint.run import Found
+from cm2dsl.diagnostic import Diagnostic
+from cm2dsl.lint.place import file_of
 
 
-def fingerprints(found: Sequence[Found]) -> list[str]:
-    """A hash of each finding's file, code, message and line of text, white space aside.
+def fingerprints(found: Sequence[Diagnostic]) -> list[str]:
+    """A hash of each one's file, code, message and line of text, white space aside.
 
     Of several that are the same in all of these, the second and later ones count.
     """
     seen: Counter[tuple[str, ...]] = Counter()
     marks = []
     for one in found:
-        span = one.finding.span
-        line = " ".join(span.source.line(span.line).split())
-        what = (span.source.name, one.code, one.finding.message, line)
-        marks.append(hashlib.sha256(repr((what, seen[what])).encode()).hexdigest())
+        source = one.span.source
+        line = " ".join(source.line(one.span.line).split())
+        what = (file_of(source), one.code, one.message, line)
+        marks.append(
+            hashlib.sha256(repr((what, seen[what])).encode("utf-8", "surrogateescape")).hexdigest()
+        )
         seen[what] += 1
     return marks

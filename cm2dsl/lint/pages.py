@@ -16,10 +16,10 @@ def page(rule: Rule) -> str:
         "## Found",
     ]
     for bad in rule.bad:
-        parts.append(_code(bad.text))
+        parts.append(snippet(bad.text))
         if bad.fixed is not None:
-            parts += ["`--fix` makes of it:", _code(bad.fixed)]
-    parts += ["## Not found", *(_code(good) for good in rule.good)]
+            parts += ["`--fix` makes of it:", snippet(bad.fixed)]
+    parts += ["## Not found", *(snippet(good) for good in rule.good)]
     parts += [
         "## Allowed",
         f"Where the rule is wrong: `# lint: allow {rule.code}: why`, behind the line or above it.",
@@ -27,6 +27,7 @@ def page(rule: Rule) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _code(text: str) -> str:
+def snippet(text: str) -> str:
+    """A piece of a spec as a block of Markdown."""
     body = text.strip("\n")
     return f"```cm2\n{body}\n```"

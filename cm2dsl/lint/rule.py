@@ -7,31 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from cm2dsl.diagnostic import Edit, Fix, Severity
 from cm2dsl.lint.subject import Subject
 from cm2dsl.source import Span
 
+__all__ = ["Bad", "Edit", "Family", "Finding", "Fix", "Rule", "Severity"]
+
 Family = Literal["structure", "wording", "evidence", "reward", "cost"]
-Severity = Literal["warning", "error"]
-PAGE = "docs/rules/{code}.md"
-"""The page of a rule, in the project's documentation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """Characters `start` to `stop` of the file are replaced by `text`."""
-
-    start: int
-    stop: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fix:
-    """What mends a finding. A safe fix changes no reward and no question to a judge."""
-
-    says: str
-    edits: tuple[Edit, ...]
-    safe: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cm2dsl.diagnostic import Diagnostic
 from cm2dsl.lint import suppress
 from cm2dsl.lint.rule import Finding, Rule, Severity
 from cm2dsl.lint.subject import Subject
@@ -23,6 +24,21 @@ class Found:
     def order(self) -> tuple[str, int, str]:
         span = self.finding.span
         return span.source.name, span.start, self.code
+
+    @property
+    def diagnostic(self) -> Diagnostic:
+        """What is shown of it."""
+        one = self.finding
+        return Diagnostic(
+            self.code,
+            one.message,
+            one.span,
+            one.help,
+            one.related,
+            self.severity,
+            self.name,
+            one.fix,
+        )
 
 
 def lint(subject: Subject, rules: Sequence[Rule]) -> list[Found]:

@@ -7,17 +7,18 @@ line. It needs a reason, and one that allows nothing is itself a finding.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from cm2dsl.lexemes import lexemes
 from cm2dsl.lint.rule import Finding
 from cm2dsl.source import Source, Span
 
 CODE = "L001"
 """The code of findings on these comments themselves; it cannot be allowed."""
 
-COMMENT = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<comment>#[^\n]*)', re.DOTALL)
-LONG = re.compile(r'"""(?:[^\\]|\\.)*?"""', re.DOTALL)
+MARK = "lint:"
+COMMENT = re.compile(r"#[^\n]*")
 ALLOW = re.compile(r"#\s*lint:\s*allow\s+(?P<codes>L\d+(?:\s*,\s*L\d+)*)\s*(?::\s*(?P<why>.*))?$")
 
 
@@ -35,7 +36,9 @@ class Allowance:
 def allowances(source: Source) -> list[Allowance]:
     """The comments of a file that allow findings."""
     found = []
-    for start, text in _comments(source.text):
+    if MARK not in source.text:
+        return []
+    for start, text in comments(source.text):
         match = ALLOW.match(text.rstrip())
         if match is None:
             continue
@@ -45,11 +48,13 @@ def allowances(source: Source) -> list[Allowance]:
     return found
 
 
-def _comments(text: str) -> Iterable[tuple[int, str]]:
-    masked = LONG.sub(lambda match: '"' + "x" * (len(match[0]) - 2) + '"', text)
-    for match in COMMENT.finditer(masked):
-        if match["comment"] is not None:
-            yield match.start(), text[match.start() : match.end()]
+def comments(text: str) -> Iterator[tuple[int, str]]:
+    """Every comment and where it begins."""
+    end = 0
+    for start, stop in [*((one.start, one.stop) for one in lexemes(text)), (len(text), 0)]:
+        for match in COMMENT.finditer(text, end, start):
+            yield match.start(), match[0]
+        end = stop
 
 
 def _line_of(source: Source, start: int) -> int:

@@ -1,15 +1,17 @@
-"""A line a finding: `file:line:column: CODE message`."""
+"""A line each: `file:line:column: CODE message`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cm2dsl.lint.run import Found
+from cm2dsl.diagnostic import HIDDEN, Diagnostic
 
 
-def show(found: Sequence[Found]) -> str:
-    return "".join(
-        f"{one.finding.span.source.name}:{one.finding.span.line}:{one.finding.span.column}: "
-        f"{one.code} {one.finding.message}\n"
-        for one in found
-    )
+def show(found: Sequence[Diagnostic]) -> str:
+    return "".join(_line(one) for one in found)
+
+
+def _line(one: Diagnostic) -> str:
+    span = one.span
+    line = f"{span.source.name}:{span.line}:{span.column}: {one.code} {one.message}"
+    return line.translate(HIDDEN).replace("\n", "\\n") + "\n"

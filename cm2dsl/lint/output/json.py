@@ -6,39 +6,33 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from cm2dsl.lint.rule import PAGE
-from cm2dsl.lint.run import Found
+from cm2dsl.diagnostic import Diagnostic
+from cm2dsl.lint.place import lines_of
 
 
-def show(found: Sequence[Found]) -> str:
+def show(found: Sequence[Diagnostic]) -> str:
     return json.dumps([record(one) for one in found], ensure_ascii=False, indent=1) + "\n"
 
 
-def record(one: Found) -> dict[str, Any]:
-    """`{code, severity, message, file, line, column, end_line, end_column, help, url, fix}`.
+def record(one: Diagnostic) -> dict[str, Any]:
+    """The object of one: code, severity, message, file, line, column, end_line, end_column, help …
 
-    Lines and columns count from 1; `fix` is null, or has its edits as characters of the file, from
-    0, and whether it is safe.
+    Lines and columns count from 1. `related` are places with a `message`. `fix` is null, or has its
+    edits as characters of the file, from 0, and whether it is safe.
     """
-    finding, span = one.finding, one.finding.span
-    end_line, end_column = span.source.position(span.stop)
-    fix = finding.fix
     return {
         "code": one.code,
         "severity": one.severity,
-        "message": finding.message,
-        "file": span.source.name,
-        "line": span.line,
-        "column": span.column,
-        "end_line": end_line,
-        "end_column": end_column,
-        "help": finding.help,
-        "url": PAGE.format(code=one.code),
+        "message": one.message,
+        **lines_of(one.span),
+        "help": one.help,
+        "related": [lines_of(span) | {"message": note} for span, note in one.related],
+        "url": one.url,
         "fix": None
-        if fix is None
+        if one.fix is None
         else {
-            "message": fix.says,
-            "safe": fix.safe,
-            "edits": [{"start": e.start, "end": e.stop, "text": e.text} for e in fix.edits],
+            "message": one.fix.says,
+            "safe": one.fix.safe,
+            "edits": [{"start": e.start, "end": e.stop, "text": e.text} for e in one.fix.edits],
         },
     }

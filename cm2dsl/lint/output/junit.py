@@ -1,27 +1,36 @@
-"""JUnit's XML, which most CI systems show: a test case a finding, each of them failed."""
+"""JUnit's XML, which most CI systems show: a test case each, failed by lint or by the compiler."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from cm2dsl.diagnostic import HIDDEN
-from cm2dsl.lint.run import Found
+from cm2dsl.diagnostic import HIDDEN, Diagnostic
+from cm2dsl.lint.place import file_of, notes_of
+
+NOT_IN_XML = HIDDEN | dict.fromkeys([*range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\ufffd")
 
 
-def show(found: Sequence[Found]) -> str:
-    count = {"tests": str(max(len(found), 1)), "failures": str(len(found)), "errors": "0"}
-    suites = Element("testsuites", {"name": "cm2c lint", **count})
-    suite = SubElement(suites, "testsuite", {"name": "cm2c lint", **count})
+def show(found: Sequence[Diagnostic]) -> str:
+    errors = sum(one.code.startswith("E") for one in found)
+    count = {
+        "tests": str(max(len(found), 1)),
+        "failures": str(len(found) - errors),
+        "errors": str(errors),
+    }
+    suites = Element("testsuites", {"name": "cm2c", **count})
+    suite = SubElement(suites, "testsuite", {"name": "cm2c", **count})
     if not found:
-        SubElement(suite, "testcase", {"name": "nothing found", "classname": "cm2c lint"})
+        SubElement(suite, "testcase", {"name": "nothing found", "classname": "cm2c"})
     for one in found:
-        span = one.finding.span
-        place = f"{span.source.name}:{span.line}:{span.column}"
-        name = f"{one.code} {one.name} {place}"
-        case = SubElement(suite, "testcase", {"name": name, "classname": span.source.name})
-        message = one.finding.message.translate(HIDDEN)
-        failure = SubElement(case, "failure", {"message": message, "type": one.severity})
-        failure.text = f"{place}: {message}\n{one.finding.help.translate(HIDDEN)}"
+        file = file_of(one.span.source).translate(NOT_IN_XML)
+        place = f"{file}:{one.span.line}:{one.span.column}"
+        name = f"{one.title} {place}"
+        case = SubElement(suite, "testcase", {"name": name, "classname": file})
+        kind = "error" if one.code.startswith("E") else "failure"
+        message = one.message.translate(NOT_IN_XML)
+        said = SubElement(case, kind, {"message": message, "type": one.severity})
+        parts = [f"{place}: {one.message}", *notes_of(one), *([one.help] if one.help else [])]
+        said.text = "\n".join(parts).translate(NOT_IN_XML)
     indent(suites)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(suites, "unicode") + "\n"

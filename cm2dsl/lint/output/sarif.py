@@ -4,57 +4,70 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
+from cm2dsl.codes import code_of
+from cm2dsl.diagnostic import Diagnostic, Edit
+from cm2dsl.identity import __version__
 from cm2dsl.lint.fingerprint import fingerprints
-from cm2dsl.lint.registry import all_rules
-from cm2dsl.lint.rule import PAGE, Edit
-from cm2dsl.lint.run import Found
+from cm2dsl.lint.place import file_of
+from cm2dsl.lint.registry import rule_of
 from cm2dsl.source import Source, Span
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def show(found: Sequence[Found]) -> str:
-    rules = [
-        {
-            "id": rule.code,
-            "name": rule.name,
-            "shortDescription": {"text": rule.title},
-            "help": {"text": f"see {PAGE.format(code=rule.code)}, or `cm2c explain {rule.code}`"},
-            "defaultConfiguration": {"level": rule.severity},
-        }
-        for rule in all_rules()
-    ]
-    driver = {"name": "cm2c lint", "version": version("cm2dsl"), "rules": rules}
+def show(found: Sequence[Diagnostic]) -> str:
+    rules = [_rule(one) for one in {one.code: one for one in found}.values()]
+    driver = {"name": "cm2c", "version": __version__, "rules": rules}
+    places = {rule["id"]: place for place, rule in enumerate(rules)}
     marks = fingerprints(found)
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(one, mark) for one, mark in zip(found, marks, strict=True)],
+        "results": [
+            _result(one, mark, places[one.code]) for one, mark in zip(found, marks, strict=True)
+        ],
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(log, ensure_ascii=False, indent=1) + "\n"
 
 
-def _result(one: Found, mark: str) -> dict[str, Any]:
-    finding = one.finding
+def _rule(one: Diagnostic) -> dict[str, Any]:
+    """What is said of a diagnostic's code."""
+    said = code_of(one.code) or rule_of(one.code)
+    rule: dict[str, Any] = {"id": one.code}
+    if one.name is not None:
+        rule["name"] = one.name
+    if said is not None:
+        rule["shortDescription"] = {"text": said.title}
+    rule["help"] = {"text": f"`cm2c explain {one.code}` says more: {one.url}"}
+    rule["defaultConfiguration"] = {"level": one.severity}
+    return rule
+
+
+def _result(one: Diagnostic, mark: str, rule: int) -> dict[str, Any]:
     result: dict[str, Any] = {
         "ruleId": one.code,
+        "ruleIndex": rule,
         "level": one.severity,
-        "message": {"text": f"{finding.message}; {finding.help}"},
-        "locations": [{"physicalLocation": _place(finding.span)}],
+        "message": {"text": f"{one.message}; {one.help}" if one.help else one.message},
+        "locations": [{"physicalLocation": _place(one.span)}],
         "partialFingerprints": {"cm2c/v1": mark},
     }
-    if finding.fix is not None:
-        source = finding.span.source
+    if one.related:
+        result["relatedLocations"] = [
+            {"id": number, "message": {"text": note}, "physicalLocation": _place(span)}
+            for number, (span, note) in enumerate(one.related)
+        ]
+    if one.fix is not None:
+        source = one.span.source
         change = {
             "artifactLocation": {"uri": _uri(source)},
-            "replacements": [_replacement(edit, source) for edit in finding.fix.edits],
+            "replacements": [_replacement(edit, source) for edit in one.fix.edits],
         }
-        fix = {"description": {"text": finding.fix.says}, "artifactChanges": [change]}
+        fix = {"description": {"text": one.fix.says}, "artifactChanges": [change]}
         result["fixes"] = [fix]
     return result
 
@@ -67,7 +80,7 @@ def _place(span: Span) -> dict[str, Any]:
 
 
 def _uri(source: Source) -> str:
-    return quote(source.name.replace("\\", "/"))
+    return quote(file_of(source), errors="surrogateescape")
 
 
 def _region(source: Source, start: int, stop: int) -> dict[str, int]:

@@ -1,26 +1,37 @@
-"""For people: place, message, the line with carets, help, as the compiler's errors."""
+"""For people: place, message, the line with carets, help; at the end how many there are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from cm2dsl.diagnostic import Diagnostic, render
-from cm2dsl.lint.run import Found
 
 
-def show(found: Sequence[Found]) -> str:
-    """A block for each finding, and how many there are."""
-    blocks = [_block(one) for one in found]
+def show(found: Sequence[Diagnostic]) -> str:
+    """A block each, and how many there are."""
     if not found:
         return "nothing found\n"
-    mended = sum(one.finding.fix is not None for one in found)
-    end = f"{len(found)} finding{'s' if len(found) > 1 else ''}"
-    if mended:
-        end += f", {mended} can be mended with --fix"
-    return "\n\n".join([*blocks, end]) + "\n"
+    return "\n\n".join([*map(render, found), f"{_end(found)}\n{more(found)}"]) + "\n"
 
 
-def _block(one: Found) -> str:
-    finding = one.finding
-    shown = Diagnostic(one.code, finding.message, finding.span, finding.help, finding.related)
-    return render(shown, f"{one.severity}[{one.code} {one.name}]")
+def more(found: Sequence[Diagnostic]) -> str:
+    """Where more is said of the first of some diagnostics."""
+    return f"`cm2c explain {found[0].code}` says more"
+
+
+def counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count != 1 else ''}"
+
+
+def _end(found: Sequence[Diagnostic]) -> str:
+    faults = sum(one.code.startswith("E") for one in found)
+    fixes = [one.fix for one in found if one.fix is not None]
+    safe = sum(fix.safe for fix in fixes)
+    parts = [counted(faults, "fault")] if faults else []
+    if len(found) > faults:
+        parts.append(counted(len(found) - faults, "finding"))
+    if safe:
+        parts.append(f"{safe} can be mended with --fix")
+    if len(fixes) > safe:
+        parts.append(f"{len(fixes) - safe} with --fix --unsafe-fixes")
+    return ", ".join(parts)
