@@ -21,6 +21,7 @@ COMMANDS = {
     "fmt": ("cm2dsl.fmt.command", "command"),
     "graph": ("cm2dsl.graph", "command"),
     "lint": ("cm2dsl.lint.command", "command"),
+    "test": ("cm2dsl.testing.command", "command"),
 }
 """Commands in modules of their own, which are loaded when they run: module, name."""
 

@@ -134,9 +134,9 @@ def render(diagnostic: Diagnostic) -> str:
     span = diagnostic.span
     kind = f"{diagnostic.severity}[{diagnostic.title}]"
     head = f"{_place(span)}: {kind}: {diagnostic.message}"
-    parts = [head, _snippet(span)]
+    parts = [head, snippet(span)]
     for other, note in diagnostic.related:
-        parts += [f"{_place(other)}: note: {note}", _snippet(other)]
+        parts += [f"{_place(other)}: note: {note}", snippet(other)]
     if diagnostic.help:
         parts.append(f"  = help: {diagnostic.help}")
     return "\n".join(part for part in parts if part).translate(HIDDEN)
@@ -146,7 +146,7 @@ def _place(span: Span) -> str:
     return f"{span.source.name}:{span.line}:{span.column}"
 
 
-def _snippet(span: Span) -> str:
+def snippet(span: Span) -> str:
     """The source line, or the part of a long one, and carets under the span's part of it."""
     source: Source = span.source
     if not source.text:

@@ -1,0 +1,112 @@
+"""`cm2c test`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from cm2dsl.diagnostic import CompileError, render
+from cm2dsl.specs import find_specs
+from cm2dsl.testing.report import Report, count, overall, tested
+from cm2dsl.testing.select import Matches, SelectError, matcher
+from cm2dsl.testing.subject import read_subject
+
+FAILED = 1
+FAULTS = 2
+FORMATS = ("text", "junit", "json")
+
+
+@click.command("test")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "-k",
+    "expression",
+    metavar="EXPR",
+    help='Only tests whose name, task, row or file has this in it: -k "refused and not C002".',
+)
+@click.option(
+    "--min-coverage",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="Exit code 1 where less of the specs is covered.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="Output.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Name every test, and all that is not covered.")
+def command(
+    paths: tuple[Path, ...],
+    expression: str | None,
+    min_coverage: float | None,
+    form: str,
+    verbose: bool,
+) -> None:
+    """Run the `test` blocks of specs, and say what they cover. No model is called.
+
+    PATHS are .cm2 files or folders of them; without any, the folder you are in.
+
+    Exit codes: 0 every test passes; 1 a test fails, or less is covered than --min-coverage; 2 a
+    spec does not compile, there is no test to run, or the command line asks for what cannot be
+    done.
+    """
+    code = run(paths or (Path(),), expression, min_coverage, form, verbose)
+    sys.exit(code)
+
+
+def run(
+    paths: tuple[Path, ...],
+    expression: str | None,
+    min_coverage: float | None,
+    form: str,
+    verbose: bool,
+) -> int:
+    """Test once, print, and return the exit code. Raises click.UsageError."""
+    selected = _selected(expression)
+    reports: list[Report] = []
+    faults: dict[str, None] = {}  # two specs may import the same one
+    for path in find_specs(paths):
+        try:
+            subject = read_subject(path)
+        except CompileError as error:
+            faults |= dict.fromkeys(render(one) for one in error.diagnostics)
+            continue
+        if subject is not None:
+            reports.append(tested(subject, selected))
+    if not faults and not any(report.results for report in reports):
+        raise click.UsageError(_nothing(expression))
+    if reports:
+        show = import_module(f"cm2dsl.testing.output.{form}").show
+        click.echo(show(reports, verbose), nl=False)
+    if faults:
+        click.echo("\n\n".join(faults), err=True)
+        return FAULTS
+    wrong = count(reports, "failed") + count(reports, "error")
+    found = overall(reports).percent
+    if min_coverage is not None and found < min_coverage:
+        click.echo(f"coverage is {found:g}%, and should be {min_coverage:g}%", err=True)
+        return FAILED
+    return FAILED if wrong else 0
+
+
+def _selected(expression: str | None) -> Matches | None:
+    if expression is None:
+        return None
+    try:
+        return matcher(expression)
+    except SelectError as error:
+        help = 'write parts of names with `and`, `or`, `not`: -k "refused and not C002"'
+        raise click.UsageError(f"`-k {expression}`: {error}; {help}") from None
+
+
+def _nothing(expression: str | None) -> str:
+    if expression is not None:
+        return f"no test is meant by `-k {expression}`: leave it out to see all of them with -v"
+    return 'no spec here has a test: write `test "name" for TASK { … }` (docs/test.md)'

@@ -1,0 +1,160 @@
+"""Why an expectation failed, for people: who decided, the parts of the check, the dialogue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from cm2dsl import ir, nodes
+from cm2dsl.reward.decide import Settled
+from cm2dsl.testing.columns import shortened
+from cm2dsl.testing.decisive import decisive
+from cm2dsl.testing.excerpt import excerpt, step_name, step_of
+from cm2dsl.testing.parts import Part, Parts
+from cm2dsl.testing.play import Played
+from cm2dsl.testing.run import Complaint, Ran
+from cm2dsl.testing.standing import standing
+from cm2dsl.testing.subject import Written
+
+TRUTH = {True: "true ", False: "false", None: "open "}
+LONGEST = 100
+"""Characters of a value that are shown."""
+
+
+def explain(failure: Complaint, ran: Ran, parts: Parts) -> list[str]:
+    """What there is to say of an expectation that failed, a line each."""
+    played = ran.played
+    assert played is not None
+    if isinstance(failure.wanted, ir.ItemExpectation):
+        return _item(failure.wanted.item, ran, played, parts)
+    return [*standing(played, ran.task), "", *excerpt(ran.dialogue, None, ())]
+
+
+def _item(name: str, ran: Ran, played: Played, parts: Parts) -> list[str]:
+    task, one = ran.task, ran.task.items[name]
+    scope_name = name.partition(".")[0]
+    turns = [turn.name for turn in task.task.turns]
+    outcome = played.scored.outcomes[name]
+    if not isinstance(outcome, Settled) and outcome.by == "gate":
+        return [_unreached(scope_name, turns, played), "", *excerpt(ran.dialogue, None, ())]
+    scope = played.scope(turns.index(scope_name) if scope_name in turns else None)
+    check = parts.of(task).get(name)
+    step = decisive(outcome, check, scope, ran.row) if check is not None else scope.steps - 1
+    at = step_of(scope_name, turns, played.facts, step) if step is not None and step >= 0 else None
+    if at is None:
+        return ["the agent took no step, so nothing holds", "", *excerpt(ran.dialogue, None, ())]
+    lines = [_decided(one, outcome, step_name(at))] if isinstance(outcome, Settled) else []
+    if not isinstance(outcome, Settled):
+        lines += _judged(name, ran, step_name(at) if check is not None else None)
+    marked: list[str] = []
+    if check is not None:
+        assert step is not None
+        for part, depth in _deep(check):
+            lines.append(
+                f"  {TRUTH[part.after(scope, ran.row, step)]}  {'  ' * depth}{_said(part)}"
+            )
+            lines += [f"         {'  ' * depth}{each}" for each in _values(part, one, ran)]
+        scope.found = []
+        check.function(scope, ran.row)
+        marked = scope.evidence(scope.found, step)
+    return [*lines, "", *excerpt(ran.dialogue, at, marked)]
+
+
+def _decided(one: Written, outcome: Settled, step: str) -> str:
+    """What the check said, and when."""
+    match one.item.kind, outcome.holds:
+        case "item", True:
+            return f"its check is true at {step}:"
+        case "item", False:
+            return f"its check is true at no step; at the last, {step}:"
+        case "always", True:
+            return f"its check is true at every step; at the last, {step}:"
+        case "always", False:
+            return f"its check is false at {step}:"
+        case "never", True:
+            return f"its check is true at no step; at the last, {step}:"
+        case "never", False:
+            return f"its check is true at {step}, and must never be:"
+        case _, True:
+            return f"its check is true at the last step, {step}:"
+        case _:
+            return f"its check is false at the last step, {step}:"
+
+
+def _judged(name: str, ran: Ran, step: str | None) -> list[str]:
+    """What the test says in the judge's place; `step` is where the check leaves the item open."""
+    said = [f"`judged` in line {s.line} says so" for one, s in ran.test.judged if one.item == name]
+    return [(f"{said[0]}; its check leaves it open at {step}:" if step else said[0])]
+
+
+def _unreached(scope: str, turns: list[str], played: Played) -> str:
+    closed = played.closed
+    if closed is None or turns.index(scope) <= closed:
+        return f"the dialogue has no turn `{scope}`: it ends after {played.card.reached} of them"
+    turn = played.card.plan.instance.task.turns[closed]
+    failed = [
+        f"`{turn.name}.{item.name}`"
+        for item in turn.items
+        if item.strict and played.scored.decisions[f"{turn.name}.{item.name}"].step is None
+    ]
+    strict = f"{', '.join(failed)} {'is' if len(failed) == 1 else 'are'} strict and"
+    return f"turn `{scope}` was not reached: {strict} not satisfied, so `{turn.name}` is the last"
+
+
+def _deep(part: Part, depth: int = 0) -> Iterator[tuple[Part, int]]:
+    yield part, depth
+    for inner in part.of:
+        yield from _deep(inner, depth + 1)
+
+
+def _said(part: Part) -> str:
+    match part.node:
+        case nodes.AllOf():
+            return "and"
+        case nodes.AnyOf():
+            return "or"
+        case nodes.Negate():
+            return "not"
+    return part.text
+
+
+def _values(part: Part, one: Written, ran: Ran) -> Iterator[str]:
+    """What the names in an atom stand for: the template's parameters, and the row's values."""
+    if part.of:
+        return
+    for name, given in one.given.items():
+        if name in _names(part.node):
+            yield f"{name} is {shortened(given, LONGEST)}"
+    for ref in dict.fromkeys(_refs(part.check)):
+        path = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in ref.path)
+        value = shortened(_quoted(ir.look_up(ref, ran.row)), LONGEST)
+        yield f"{ran.task.row}{path} is {value}"
+
+
+def _quoted(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _names(node: object) -> set[str]:
+    """The names that a part of a check mentions."""
+    match node:
+        case nodes.Name():
+            return {node.text}
+        case nodes.Reference():
+            return {str(node.path[0])}
+        case tuple():
+            return {name for each in node for name in _names(each)}
+    fields = getattr(node, "__struct_fields__", ())
+    return {name for each in fields if each != "span" for name in _names(getattr(node, each))}
+
+
+def _refs(check: object) -> Iterator[ir.RowRef]:
+    """The row values that a part of a check reads."""
+    if isinstance(check, ir.RowRef):
+        yield check
+    elif isinstance(check, tuple):
+        for each in check:
+            yield from _refs(each)
+    elif isinstance(check, ir.Node):
+        for name in check.__struct_fields__:
+            yield from _refs(getattr(check, name))

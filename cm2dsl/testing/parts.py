@@ -1,0 +1,134 @@
+"""The parts of a check, each as a function of its own: what of a check was true, and what was not.
+
+They are written by what writes reward.py, so a part is decided as the whole check decides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from cm2dsl import ir, nodes
+from cm2dsl.emit.reward import emit_reward
+from cm2dsl.lower.checks import has_text_atom
+from cm2dsl.reward.instance import Check, load_checks
+from cm2dsl.scope import Scope
+from cm2dsl.source import Span
+from cm2dsl.testing.columns import shortened
+from cm2dsl.testing.subject import Subject, Task, Written
+
+LONGEST = 90
+"""Characters of a part that are shown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A check or a part of one, and its own parts. `asked`: a judge decides what it leaves open."""
+
+    check: ir.Check
+    node: nodes.Expr
+    function: Check
+    asked: bool
+    of: tuple[Part, ...] = ()
+
+    @property
+    def span(self) -> Span:
+        return self.node.span
+
+    @property
+    def text(self) -> str:
+        """The part as it is written, on one line."""
+        return shortened(self.span.source.text[self.span.start : self.span.stop], LONGEST)
+
+    @property
+    def outcomes(self) -> tuple[bool | None, ...]:
+        """What an atom may come out as; None is undecided."""
+        return (True, None) if self.asked and has_text_atom(self.check) else (True, False)
+
+    def steps(self, scope: Scope, row: ir.Row | None) -> tuple[int, int]:
+        """The steps of the scope after which it is true, and those after which it is false."""
+        value = self.function(scope, row)
+        if isinstance(value, int):
+            return value & scope.all, ~value & scope.all
+        return value[0] & scope.all, value[1] & scope.all
+
+    def after(self, scope: Scope, row: ir.Row | None, step: int) -> bool | None:
+        """What it is after a step of the scope."""
+        true, false = self.steps(scope, row)
+        return True if true >> step & 1 else False if false >> step & 1 else None
+
+    def atoms(self) -> Iterator[Part]:
+        """What it is made of, down to what has no parts."""
+        if not self.of:
+            yield self
+        for part in self.of:
+            yield from part.atoms()
+
+
+class Parts:
+    """The checks of a spec in parts, made when they are asked for, a task at a time."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._made: dict[str, Mapping[str, Part]] = {}
+
+    def of(self, task: Task) -> Mapping[str, Part]:
+        """The checks of a task, by the full name of their item."""
+        name = task.task.name
+        if name not in self._made:
+            self._made[name] = _made(self._subject, task)
+        return self._made[name]
+
+
+def _made(subject: Subject, task: Task) -> Mapping[str, Part]:
+    checked = [one for one in task.items.values() if one.item.expr is not None]
+    items: list[ir.Item] = []
+    for one in checked:
+        assert one.item.expr is not None
+        for part in _all(one.item.expr):
+            items.append(replace(one.item, check=f"part_{len(items)}", expr=part))
+    if not items:
+        return {}
+    only = replace(task.task, turns=(), items=tuple(items))
+    text = emit_reward(replace(subject.spec, tasks=(only,)))
+    functions = iter(load_checks(text, subject.name).values())
+    return {one.name: _whole(one, functions) for one in checked}
+
+
+def _all(check: ir.Check) -> Iterator[ir.Check]:
+    """A check and all its parts, each before its own."""
+    yield check
+    for part in _inside(check):
+        yield from _all(part)
+
+
+def _inside(check: ir.Check) -> tuple[ir.Check, ...]:
+    match check:
+        case ir.And() | ir.Or():
+            return check.of
+        case ir.Not():
+            return (check.of,)
+        case _:
+            return ()
+
+
+def _whole(one: Written, functions: Iterator[Check]) -> Part:
+    asked = one.item.ask is not None
+
+    def part(check: ir.Check, node: nodes.Expr) -> Part:
+        function = next(functions)
+        match node:
+            case nodes.AllOf() | nodes.AnyOf():
+                inside = node.of
+            case nodes.Negate():
+                inside = (node.of,)
+            case _:
+                inside = ()
+        pairs = zip(_inside(check), inside, strict=True)
+        return Part(check, node, function, asked, tuple(part(*pair) for pair in pairs))
+
+    assert one.item.expr is not None
+    assert one.expr is not None
+    return part(one.item.expr, one.expr)
