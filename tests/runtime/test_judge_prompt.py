@@ -15,9 +15,9 @@ from judged import DIALOGUE, Scripted, item, question, spec, verdict
 
 from cm2.judge import Judge, Prompt, Question
 from cm2.judge.hygiene import fence_for, neutralised, visible
-from cm2.judge.signature import signature
 from cm2.trajectory import Step, Trajectory, Turn
 from cm2dsl import ir, prompts
+from cm2dsl.signature import signature
 
 
 def prompt_for(asked: Question, control_tokens: tuple[str, ...] = ()) -> Prompt:

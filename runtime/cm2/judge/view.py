@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from cm2.judge.hygiene import fence_for, neutralised
-from cm2.judge.signature import signature
 from cm2.trajectory import Segment, Trajectory, segments
 from cm2dsl import ir
+from cm2dsl.signature import signature
 
 
 @dataclass(frozen=True, slots=True)
