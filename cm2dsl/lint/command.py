@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -20,6 +21,9 @@ from cm2dsl.write import write_beside
 
 FOUND = 1
 FAULTS = 2
+Read = Callable[[Path], Subject]
+"""Reads a spec for the rules, with the project's settings."""
+
 ROUNDS = 10
 """Times that a file is mended and read again, at most."""
 
@@ -65,16 +69,17 @@ def command(
     _refuse_what_excludes_each_other(fix, unsafe_fixes, baseline, update_baseline, reason)
     config = read_config(paths[0])
     rules = _chosen(select or config.select, (*ignore, *config.ignore))
+    read = partial(Subject.read, budget=config.budget)
     found: list[Diagnostic] = []
     faults: dict[Diagnostic, None] = {}  # two specs may import the same faulty one
     for path in find_specs(paths):
         try:
             if fix:
-                findings = _mended(path, rules, unsafe_fixes)
+                findings = _mended(path, read, rules, unsafe_fixes)
             elif reason is not None:
-                findings = _allowed(path, rules, reason)
+                findings = _allowed(path, read, rules, reason)
             else:
-                findings = lint(Subject.read(path), rules)
+                findings = lint(read(path), rules)
         except CompileError as error:
             faults |= dict.fromkeys(error.diagnostics)
         else:
@@ -143,12 +148,12 @@ def _is(rule: Rule, code: str) -> bool:
     return rule.code.casefold().startswith(code.casefold()) or rule.name == code
 
 
-def _mended(path: Path, rules: Sequence[Rule], unsafe: bool) -> list[Found]:
+def _mended(path: Path, read: Read, rules: Sequence[Rule], unsafe: bool) -> list[Found]:
     """Mend a file until nothing more can be; what is found then."""
     from cm2dsl.lint.fix import apply
 
     for _ in range(ROUNDS):
-        subject = Subject.read(path)
+        subject = read(path)
         found = lint(subject, rules)
         fixes = [one.finding.fix for one in found if one.finding.fix is not None]
         text, count = apply(subject.source.text, [fix for fix in fixes if fix.safe or unsafe])
@@ -159,11 +164,11 @@ def _mended(path: Path, rules: Sequence[Rule], unsafe: bool) -> list[Found]:
     return found
 
 
-def _allowed(path: Path, rules: Sequence[Rule], reason: str) -> list[Found]:
+def _allowed(path: Path, read: Read, rules: Sequence[Rule], reason: str) -> list[Found]:
     """Allow what is found in a file with comments; what is found then."""
     from cm2dsl.lint.allow import with_allowances
 
-    subject = Subject.read(path)
+    subject = read(path)
     found = lint(subject, rules)
     ran = frozenset(rule.code for rule in rules)
     text, count = with_allowances(subject.source, found, ran, reason)
@@ -171,4 +176,4 @@ def _allowed(path: Path, rules: Sequence[Rule], reason: str) -> list[Found]:
         return found
     write_beside(path, text)
     click.echo(f"allowed in {path}: {count}", err=True)
-    return lint(Subject.read(path), rules)
+    return lint(read(path), rules)

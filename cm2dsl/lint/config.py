@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
+from cm2dsl.lint.budget import SETTINGS, Budget
 from cm2dsl.nearest import nearest
 
 FILE = "pyproject.toml"
-KEYS = ("select", "ignore")
+CODES = ("select", "ignore")
+KEYS = (*CODES, *SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Codes, families or names of rules to run, and not to run; no `select` is all of them."""
+    """Codes, families or names of rules to run, and not to run; no `select` is all of them.
+
+    `budget` is what the judging of a rollout may cost.
+    """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    budget: Budget = field(default_factory=Budget)
 
 
 def read_config(start: Path) -> Config:
@@ -52,6 +58,14 @@ def _checked(table: Any, path: Path) -> Config:
             near = nearest(key, KEYS)
             help = f"did you mean `{near}`?" if near else f"there is {', '.join(KEYS)}"
             raise click.UsageError(f"{place} has no setting `{key}`: {help}")
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        if key in SETTINGS and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+            raise click.UsageError(f"{place}: `{key}` is a whole number from 0, such as 12")
+        if key in CODES and not _is_texts(value):
             raise click.UsageError(f'{place}: `{key}` is a list of codes, such as ["L2", "L301"]')
-    return Config(**{key: tuple(value) for key, value in table.items()})
+    codes = {key: tuple(table[key]) for key in CODES if key in table}
+    most = {key: value for key, value in table.items() if key in SETTINGS}
+    return Config(**codes, budget=Budget.of(most))
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)

@@ -16,6 +16,8 @@ def page(rule: Rule) -> str:
         "## Found",
     ]
     for bad in rule.bad:
+        for name, value in bad.settings.items():
+            parts.append(f"With `{name} = {value}`:")
         parts.append(snippet(bad.text))
         if bad.fixed is not None:
             parts += ["`--fix` makes of it:", snippet(bad.fixed)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cm2dsl import ir
 from cm2dsl.lint.implies import never_true
-from cm2dsl.lint.subject import scopes_of
+from cm2dsl.lint.scopes import scopes_of
 from cm2dsl.lower.order import DIALOGUE
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from cm2dsl.diagnostic import Edit, Fix, Severity
@@ -32,11 +32,13 @@ class Bad:
     """A snippet in which the rule finds one thing, and the text after its fix, if it has one.
 
     A snippet is a whole spec (it begins with `cm2`), statements, or the items of a turn: what is
-    missing around it is put there (`examples.py`).
+    missing around it is put there (`examples.py`). `settings` are the project's, where it is found
+    with these alone.
     """
 
     text: str
     fixed: str | None = None
+    settings: Mapping[str, int] = field(default_factory=dict)
 
 
 class Rule(ABC):

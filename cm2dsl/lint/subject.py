@@ -6,13 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cm2dsl import ir, nodes
 from cm2dsl.compiler import analyse
 from cm2dsl.lint.budget import Budget
+from cm2dsl.lint.cost import Cost, cost_of
+from cm2dsl.lint.limits import Limits
+from cm2dsl.lint.scopes import scopes_of
 from cm2dsl.lower.anchors import Recordings
 from cm2dsl.lower.order import DIALOGUE
 from cm2dsl.source import Source, Span
+
+if TYPE_CHECKING:
+    from cm2dsl.floor.earn import Floor
 
 Criterion = nodes.Item | nodes.Template
 
@@ -52,7 +59,7 @@ class Subject:
     """One file. `spec` is None for a library of templates.
 
     `recordings` are those that its tasks name, by file; `budget` is what the project lets a rollout
-    cost.
+    cost, and `limits` what it lets policies earn that have learnt nothing.
     """
 
     source: Source
@@ -61,14 +68,23 @@ class Subject:
     spec: ir.Spec | None
     recordings: Mapping[str, Recordings] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
+    limits: Limits = field(default_factory=Limits)
 
     @classmethod
-    def read(cls, path: Path, shown: str | None = None, budget: Budget | None = None) -> Subject:
+    def read(
+        cls,
+        path: Path,
+        shown: str | None = None,
+        budget: Budget | None = None,
+        limits: Limits | None = None,
+    ) -> Subject:
         """Raises CompileError where the file does not compile."""
         found = analyse(path, shown)
         spec = found.compiled.spec if found.compiled is not None else None
         file, imported, recordings = found.file, found.imported, found.recordings
-        return cls(file.source, file, imported, spec, recordings, budget or Budget())
+        return cls(
+            file.source, file, imported, spec, recordings, budget or Budget(), limits or Limits()
+        )
 
     @property
     def tasks(self) -> list[nodes.Task]:
@@ -115,6 +131,26 @@ class Subject:
             placed.append(Placed(task, scope, item, items, part))
         return tuple(placed)
 
+    @cached_property
+    def floors(self) -> Mapping[str, Floor]:
+        """What policies that have learnt nothing earn, by task; of each, some rows are tried."""
+        from cm2dsl.floor.earn import floors
+
+        if self.spec is None:
+            return {}
+        dialogues = {name: one.dialogues for name, one in self.recordings.items()}
+        return {one.task.name: one for one in floors(self.spec, dialogues)}
+
+    @cached_property
+    def costs(self) -> dict[str, Cost]:
+        """What the judging of a rollout takes, by task."""
+        if self.spec is None:
+            return {}
+        return {
+            task.name: cost_of(self.spec, task, self.recordings.get(task.reference or ""))
+            for task in self.spec.tasks
+        }
+
     @property
     def compiled_tasks(self) -> list[tuple[nodes.Task, ir.Task]]:
         """Every task as it was written and as it was compiled."""
@@ -133,11 +169,6 @@ class Subject:
                 elif isinstance(part, nodes.Item | nodes.Use):
                     found.append((task, DIALOGUE, part))
         return tuple(found)
-
-
-def scopes_of(task: ir.Task) -> dict[str, tuple[ir.Item, ...]]:
-    """The items of every turn by its name, in order, and those of the task scope last."""
-    return {turn.name: turn.items for turn in task.turns} | {DIALOGUE: task.items}
 
 
 def _name(part: nodes.Item | nodes.Use) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cm2dsl.lint.budget import Budget
 from cm2dsl.lint.examples import unpack, whole
 from cm2dsl.lint.fix import apply
 from cm2dsl.lint.registry import all_rules
@@ -24,16 +25,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def found(folder: Path, text: str, rule: Rule) -> list[Found]:
+def found(folder: Path, text: str, rule: Rule, budget: Budget | None = None) -> list[Found]:
     path = folder / "spec.cm2"
     path.write_text(text, encoding="utf-8")
-    return lint(Subject.read(path), [rule])
+    return lint(Subject.read(path, budget=budget), [rule])
 
 
 @pytest.mark.parametrize(("rule", "bad"), BAD, ids=[rule.name for rule, _ in BAD])
 def test_a_bad_snippet_is_found_and_mended(rule: Rule, bad: Bad, folder: Path) -> None:
     text = whole(bad.text)
-    said = found(folder, text, rule)
+    said = found(folder, text, rule, Budget.of(bad.settings))
     assert [one.code for one in said] == [rule.code]
     fix = said[0].finding.fix
     assert (fix is None) == (bad.fixed is None)
@@ -61,7 +62,7 @@ def test_codes_and_names_are_the_rules_own() -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_messages_are_lower_case_without_a_full_stop(rule: Rule, folder: Path) -> None:
     for bad in rule.bad:
-        for one in found(folder, whole(bad.text), rule):
+        for one in found(folder, whole(bad.text), rule, Budget.of(bad.settings)):
             for text in (one.finding.message, one.finding.help, rule.title):
                 assert not text[0].isupper()
                 assert not text.endswith(".")

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from cm2dsl.lint.reach import waits_for_the_end
 from cm2dsl.lint.rule import Bad, Finding, Rule
-from cm2dsl.lint.subject import Subject, scopes_of
+from cm2dsl.lint.scopes import scopes_of
+from cm2dsl.lint.subject import Subject
 
 
 class AfterTheEnd(Rule):

@@ -1,0 +1,148 @@
+"""What lint predicts of judging a rollout is what the judge is really asked, in its own words."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+from judged import Scripted, verdict
+
+from cm2.bundle import Bundle, open_spec
+from cm2.judge import Judge, Question
+from cm2.judge.prompt import Templates
+from cm2.judge.view import view
+from cm2.score import score
+from cm2dsl import ir, prompts
+from cm2dsl.lint.cost import cost_of, prompts_for, size_of
+from cm2dsl.lint.scopes import scopes_of
+from cm2dsl.lint.subject import Subject
+from cm2dsl.trajectory import Segment, Trajectory
+
+SPECS = Path(__file__).parents[2] / "specs"
+EACH = 11
+"""Of recordings that differ in their rows alone, every eleventh is compared."""
+
+Recorded = tuple[ir.Task, ir.Row | None, Trajectory, Sequence[Segment]]
+
+
+def recorded(subject: Subject) -> list[Recorded]:
+    """Recordings of every task, with their rows."""
+    assert subject.spec is not None
+    found: list[Recorded] = []
+    for task in subject.spec.tasks:
+        recordings = subject.recordings[task.reference or ""]
+        rows = {row.key: row for row in task.rows or ()}
+        places = recordings.of_task(task.name)
+        for place in places[:: EACH if len(places) > EACH else 1]:
+            dialogue = recordings.dialogues[place]
+            row = rows.get(dialogue.task.partition("/")[2])
+            found.append((task, row, dialogue, recordings.segments[place]))
+    return found
+
+
+def asked_of(task: ir.Task) -> list[tuple[str, ir.Item]]:
+    return [(scope, i) for scope, items in scopes_of(task).items() for i in items if i.ask]
+
+
+def with_view(spec: ir.Spec, view: ir.View) -> ir.Spec:
+    return msgspec.structs.replace(spec, judge=msgspec.structs.replace(spec.judge, view=view))
+
+
+@pytest.mark.parametrize("shown", ["turn", "dialogue"])
+@pytest.mark.parametrize("name", ["airline", "tutor", "挂号"])
+def test_every_prompt_of_every_recording_is_as_long_as_predicted_to_the_letter(
+    name: str, shown: ir.View
+) -> None:
+    subject = Subject.read(SPECS / f"{name}.cm2")
+    assert subject.spec is not None
+    spec = with_view(subject.spec, shown)
+    templates = Templates(prompts.files())
+    compared = 0
+    for task, row, dialogue, pieces in recorded(subject):
+        asked = asked_of(task)
+        numbers = {turn.name: number for number, turn in enumerate(task.turns)}
+        predicted = prompts_for(spec, task, row, dialogue, pieces, asked)
+        for (scope, item), guess in zip(asked, predicted, strict=True):
+            question = Question(spec, task, row, numbers.get(scope), item, dialogue)
+            prompt = templates.render(question, view(question, ()), ())
+            text = prompt.system + prompt.user
+            assert (guess.size, guess.item) == (size_of(text), f"{scope}.{item.name}")
+            compared += 1
+    assert compared >= 30
+
+
+@pytest.mark.parametrize("focus", ["reasoning", "user", "tool_call", "tool_result"])
+@pytest.mark.parametrize("kind", ["item", "always", "never", "at_end"])
+def test_a_prompt_is_as_long_as_predicted_for_every_focus_and_kind(
+    focus: ir.Channel, kind: ir.Kind
+) -> None:
+    subject = Subject.read(SPECS / "挂号.cm2")
+    assert subject.spec is not None
+    task, row, dialogue, pieces = recorded(subject)[0]
+    turns = [
+        msgspec.structs.replace(
+            turn,
+            items=tuple(msgspec.structs.replace(i, kind=kind, focus=focus) for i in turn.items),
+        )
+        for turn in task.turns
+    ]
+    changed = msgspec.structs.replace(task, turns=tuple(turns))
+    templates = Templates(prompts.files())
+    for scope, item in asked_of(changed):
+        number = {turn.name: n for n, turn in enumerate(turns)}.get(scope)
+        (guess,) = prompts_for(subject.spec, changed, row, dialogue, pieces, [(scope, item)])
+        question = Question(subject.spec, changed, row, number, item, dialogue)
+        prompt = templates.render(question, view(question, ()), ())
+        assert guess.size == size_of(prompt.system + prompt.user)
+
+
+def without_checks(bundle: Bundle) -> Bundle:
+    """The bundle with every item that has an `ask` left to the judge, and no gates."""
+
+    def left(items: Sequence[ir.Item]) -> tuple[ir.Item, ...]:
+        return tuple(
+            msgspec.structs.replace(item, expr=None, check=None, strict=False)
+            if item.ask is not None
+            else msgspec.structs.replace(item, strict=False)
+            for item in items
+        )
+
+    tasks = [
+        msgspec.structs.replace(
+            task,
+            items=left(task.items),
+            turns=tuple(msgspec.structs.replace(t, items=left(t.items)) for t in task.turns),
+        )
+        for task in bundle.spec.tasks
+    ]
+    spec = msgspec.structs.replace(bundle.spec, tasks=tuple(tasks))
+    return dataclasses.replace(bundle, spec=spec, _plans={})
+
+
+@pytest.mark.parametrize("name", ["airline", "tutor", "挂号"])
+def test_a_rollout_takes_at_most_the_requests_and_letters_predicted(name: str) -> None:
+    subject = Subject.read(SPECS / f"{name}.cm2")
+    assert subject.spec is not None
+    bundle = open_spec(SPECS / f"{name}.cm2")
+    costs = {
+        task.name: cost_of(subject.spec, task, subject.recordings[task.reference or ""])
+        for task in subject.spec.tasks
+    }
+    reached = dict.fromkeys(costs, 0)
+    for spec, exact in ((bundle, False), (without_checks(bundle), True)):
+        for task, _, dialogue, _ in recorded(subject):
+            engine = Scripted(lambda _: verdict("fail"))
+            score(spec, dialogue, Judge(engine))
+            prompts_asked = [prompt for batch in engine.asked for prompt in batch]
+            cost = costs[task.name]
+            tokens = sum(size_of(p.system + p.user).tokens for p in prompts_asked)
+            assert len(prompts_asked) <= cost.calls
+            assert tokens <= cost.tokens
+            if exact:
+                assert len(prompts_asked) == cost.calls
+                reached[task.name] = max(reached[task.name], tokens)
+    for task, tokens in reached.items():
+        assert tokens >= 0.8 * costs[task].tokens
