@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from cm2dsl import ir, nodes
 from cm2dsl.reward.decide import Settled
+from cm2dsl.scope import Scope
 from cm2dsl.testing.columns import shortened
 from cm2dsl.testing.decisive import decisive
 from cm2dsl.testing.excerpt import excerpt, step_name, step_of
@@ -49,15 +50,24 @@ def _item(name: str, ran: Ran, played: Played, parts: Parts) -> list[str]:
     marked: list[str] = []
     if check is not None:
         assert step is not None
-        for part, depth in _deep(check):
-            lines.append(
-                f"  {TRUTH[part.after(scope, ran.row, step)]}  {'  ' * depth}{_said(part)}"
-            )
-            lines += [f"         {'  ' * depth}{each}" for each in _values(part, one, ran)]
+        lines += _parts(check, one, ran, scope, step)
         scope.found = []
         check.function(scope, ran.row)
         marked = scope.evidence(scope.found, step)
     return [*lines, "", *excerpt(ran.dialogue, at, marked)]
+
+
+def _parts(check: Part, one: Written, ran: Ran, scope: Scope, step: int) -> Iterator[str]:
+    """What each part of a check is after a step, and what the names in it stand for."""
+    for part, depth in _deep(check):
+        truth = part.after(scope, ran.row, step)
+        indented = "  " * depth
+        yield f"  {TRUTH[truth]}  {indented}{_said(part)}"
+        for each in part.alone if truth is False else ():
+            found = TRUTH[each.after(scope, ran.row, step)]
+            yield f"         {indented}{found}  of some call: {each.text}"
+        for value in _values(part, one, ran):
+            yield f"         {indented}{value}"
 
 
 def _decided(one: Written, outcome: Settled, step: str) -> str:

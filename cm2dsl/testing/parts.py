@@ -25,13 +25,18 @@ LONGEST = 90
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """A check or a part of one, and its own parts. `asked`: a judge decides what it leaves open."""
+    """A check or a part of one, and its own parts. `asked`: a judge decides what it leaves open.
+
+    Of a call with several constraints, `alone` are the calls with one each. They are no parts: each
+    may be true of another call.
+    """
 
     check: ir.Check
-    node: nodes.Expr
+    node: nodes.Expr | nodes.Constraint
     function: Check
     asked: bool
     of: tuple[Part, ...] = ()
+    alone: tuple[Part, ...] = ()
 
     @property
     def span(self) -> Span:
@@ -87,8 +92,10 @@ def _made(subject: Subject, task: Task) -> Mapping[str, Part]:
     items: list[ir.Item] = []
     for one in checked:
         assert one.item.expr is not None
-        for part in _all(one.item.expr):
-            items.append(replace(one.item, check=f"part_{len(items)}", expr=part))
+        items += [
+            replace(one.item, check=f"part_{len(items) + index}", expr=part)
+            for index, part in enumerate(_all(one.item.expr))
+        ]
     if not items:
         return {}
     only = replace(task.task, turns=(), items=tuple(items))
@@ -100,6 +107,7 @@ def _made(subject: Subject, task: Task) -> Mapping[str, Part]:
 def _all(check: ir.Check) -> Iterator[ir.Check]:
     """A check and all its parts, each before its own."""
     yield check
+    yield from _alone(check)
     for part in _inside(check):
         yield from _all(part)
 
@@ -114,11 +122,22 @@ def _inside(check: ir.Check) -> tuple[ir.Check, ...]:
             return ()
 
 
+def _alone(check: ir.Check) -> tuple[ir.Called, ...]:
+    """A call with several constraints, once for each of them."""
+    if not isinstance(check, ir.Called) or len(check.where) < 2:
+        return ()
+    return tuple(replace(check, where=(each,), exact=False, count=None) for each in check.where)
+
+
 def _whole(one: Written, functions: Iterator[Check]) -> Part:
     asked = one.item.ask is not None
 
     def part(check: ir.Check, node: nodes.Expr) -> Part:
         function = next(functions)
+        alone = tuple(
+            Part(each, written, next(functions), asked)
+            for each, written in zip(_alone(check), _constraints(node), strict=True)
+        )
         match node:
             case nodes.AllOf() | nodes.AnyOf():
                 inside = node.of
@@ -127,8 +146,15 @@ def _whole(one: Written, functions: Iterator[Check]) -> Part:
             case _:
                 inside = ()
         pairs = zip(_inside(check), inside, strict=True)
-        return Part(check, node, function, asked, tuple(part(*pair) for pair in pairs))
+        return Part(check, node, function, asked, tuple(part(*pair) for pair in pairs), alone)
 
     assert one.item.expr is not None
     assert one.expr is not None
     return part(one.item.expr, one.expr)
+
+
+def _constraints(node: nodes.Expr) -> tuple[nodes.Constraint, ...]:
+    """The constraints of a call that has several."""
+    if not isinstance(node, nodes.Called) or len(node.pattern.where) < 2:
+        return ()
+    return node.pattern.where
