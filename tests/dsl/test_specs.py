@@ -14,6 +14,9 @@ import pytest
 from cm2dsl import ir
 from cm2dsl.chat import read
 from cm2dsl.compiler import compile_file
+from cm2dsl.lint.registry import all_rules
+from cm2dsl.lint.run import lint
+from cm2dsl.lint.subject import Subject
 from cm2dsl.trajectory import Trajectory
 
 ROOT = Path(__file__).parents[2]
@@ -124,6 +127,12 @@ def test_one_command_makes_the_airline_data_again_byte_for_byte(tmp_path: Path) 
     assert [path for path in there if path.name != "README.md"] == made
     _, different, missing = filecmp.cmpfiles(tmp_path, shipped, made, shallow=False)
     assert (different, missing) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["airline", "common", "tutor", "挂号"])
+def test_lint_finds_nothing_in_any_spec(name: str) -> None:
+    subject = Subject.read(SPECS / f"{name}.cm2")
+    assert [(one.code, one.finding.message) for one in lint(subject, all_rules())] == []
 
 
 def recordings(task: ir.Task) -> list[Trajectory]:
