@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cm2dsl.lint.budget import SETTINGS, Budget
+from cm2dsl.lint.budget import SETTINGS, SHARES, Budget
 from cm2dsl.nearest import nearest
 
 FILE = "pyproject.toml"
@@ -21,7 +21,7 @@ KEYS = (*CODES, *SETTINGS)
 class Config:
     """Codes, families or names of rules to run, and not to run; no `select` is all of them.
 
-    `budget` is what the judging of a rollout may cost.
+    `budget` is what the judging of a rollout may cost, and what may be earned for nothing.
     """
 
     select: tuple[str, ...] = ()
@@ -58,7 +58,10 @@ def _checked(table: Any, path: Path) -> Config:
             near = nearest(key, KEYS)
             help = f"did you mean `{near}`?" if near else f"there is {', '.join(KEYS)}"
             raise click.UsageError(f"{place} has no setting `{key}`: {help}")
-        if key in SETTINGS and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        if key in SHARES:
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+                raise click.UsageError(f"{place}: `{key}` is a number from 0 to 1, such as 0.2")
+        elif key in SETTINGS and (type(value) is not int or value < 0):
             raise click.UsageError(f"{place}: `{key}` is a whole number from 0, such as 12")
         if key in CODES and not _is_texts(value):
             raise click.UsageError(f'{place}: `{key}` is a list of codes, such as ["L2", "L301"]')

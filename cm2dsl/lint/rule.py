@@ -38,7 +38,7 @@ class Bad:
 
     text: str
     fixed: str | None = None
-    settings: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, float] = field(default_factory=dict)
 
 
 class Rule(ABC):

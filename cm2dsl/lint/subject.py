@@ -12,7 +12,6 @@ from cm2dsl import ir, nodes
 from cm2dsl.compiler import analyse
 from cm2dsl.lint.budget import Budget
 from cm2dsl.lint.cost import Cost, cost_of
-from cm2dsl.lint.limits import Limits
 from cm2dsl.lint.scopes import scopes_of
 from cm2dsl.lower.anchors import Recordings
 from cm2dsl.lower.order import DIALOGUE
@@ -59,7 +58,7 @@ class Subject:
     """One file. `spec` is None for a library of templates.
 
     `recordings` are those that its tasks name, by file; `budget` is what the project lets a rollout
-    cost, and `limits` what it lets policies earn that have learnt nothing.
+    cost, and policies earn that have learnt nothing.
     """
 
     source: Source
@@ -68,23 +67,14 @@ class Subject:
     spec: ir.Spec | None
     recordings: Mapping[str, Recordings] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
-    limits: Limits = field(default_factory=Limits)
 
     @classmethod
-    def read(
-        cls,
-        path: Path,
-        shown: str | None = None,
-        budget: Budget | None = None,
-        limits: Limits | None = None,
-    ) -> Subject:
+    def read(cls, path: Path, shown: str | None = None, budget: Budget | None = None) -> Subject:
         """Raises CompileError where the file does not compile."""
         found = analyse(path, shown)
         spec = found.compiled.spec if found.compiled is not None else None
         file, imported, recordings = found.file, found.imported, found.recordings
-        return cls(
-            file.source, file, imported, spec, recordings, budget or Budget(), limits or Limits()
-        )
+        return cls(file.source, file, imported, spec, recordings, budget or Budget())
 
     @property
     def tasks(self) -> list[nodes.Task]:
