@@ -160,12 +160,12 @@ def snippet(span: Span) -> str:
     begin, end = begin - first + bool(first), min(end, last) - first + bool(first)
     number = str(span.line)
     gutter = " " * len(number)
-    lead = "".join("\t" if char == "\t" else " " * _width(char) for char in shown[:begin])
-    carets = "^" * max(sum(_width(char) for char in shown[begin:end]), 1)
+    lead = "".join("\t" if char == "\t" else " " * char_width(char) for char in shown[:begin])
+    carets = "^" * max(sum(char_width(char) for char in shown[begin:end]), 1)
     return f" {gutter} |\n {number} | {shown}\n {gutter} | {lead}{carets}"
 
 
-def _width(char: str) -> int:
+def char_width(char: str) -> int:
     """Columns a character takes on a terminal."""
     if unicodedata.combining(char):
         return 0
