@@ -31,7 +31,8 @@ class Dialogue:
     def user(self, text: str) -> None:
         self.messages.append({"role": "user", "content": text})
 
-    def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+    def call(self, tool: str, *, said: str | None = None, **arguments: Any) -> dict[str, Any]:
+        """Call a tool; `said` is what the same message says before the result is in."""
         self._calls += 1
         call_id = f"c{self._calls}"
         function = {"name": tool, "arguments": json.dumps(arguments, ensure_ascii=False)}
@@ -41,16 +42,20 @@ class Dialogue:
         except ValueError as error:
             answer = {"error": str(error)}
         text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-        self.messages.append({"role": "assistant", "content": None, "tool_calls": [asked]})
+        self.messages.append({"role": "assistant", "content": said, "tool_calls": [asked]})
         self.messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
         result: dict[str, Any] = json.loads(text)
         return result
 
     def reply(self, kind: str, values: Mapping[str, Any] | None = None) -> None:
+        self.say(self.phrase(kind, values))
+
+    def phrase(self, kind: str, values: Mapping[str, Any] | None = None) -> str:
         text = self.rng.choice(REPLIES[kind][self.row["lang"]])
-        self.messages.append(
-            {"role": "assistant", "content": text.format(**{**self.row, **(values or {})})}
-        )
+        return text.format(**{**self.row, **(values or {})})
+
+    def say(self, text: str) -> None:
+        self.messages.append({"role": "assistant", "content": text})
 
 
 def talk(family: str, quality: str, dialogue: Dialogue) -> None:
