@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,13 +37,16 @@ class Compiled(Struct, frozen=True):
 class Analysed(Struct, frozen=True):
     """A file without a fault: its syntax tree and those of its imports, and what it compiles to.
 
-    `compiled` is None for a library: a file of templates, without a domain. `recordings` are those
-    that its tasks name, by file.
+    `compiled` is None for a library: a file of templates, without a domain. `read` has the bytes of
+    every file that was read, by name, and `through_link` says whether a link led to one of them.
+    `recordings` are those that its tasks name, by file.
     """
 
     file: nodes.File
     imported: tuple[nodes.File, ...]
     compiled: Compiled | None
+    read: Mapping[str, bytes]
+    through_link: bool
     recordings: Mapping[str, Recordings] = field(default_factory=dict)
 
 
@@ -71,7 +75,7 @@ def analyse(path: Path, shown: str | None = None) -> Analysed:
     domain = _single(file, nodes.Domain, log)
     if domain is None and not tasks:
         log.raise_if_any()
-        return Analysed(file, tuple(parsed[1:]), None)
+        return Analysed(file, tuple(parsed[1:]), None, files.read_bytes, files.through_link)
     if domain is None:
         span = tasks[0].name.span
         log.error("E307", "the spec has no domain", span, 'name it: `domain airline "…"`')
@@ -80,8 +84,9 @@ def analyse(path: Path, shown: str | None = None) -> Analysed:
     log.diagnostics = certain(log.diagnostics, parsed)
     log.raise_if_any()
     assert spec is not None
-    compiled = Compiled(spec, files.read_bytes)
-    return Analysed(file, tuple(parsed[1:]), compiled, recorded)
+    read, through_link = files.read_bytes, files.through_link
+    compiled = Compiled(spec, read)
+    return Analysed(file, tuple(parsed[1:]), compiled, read, through_link, recorded)
 
 
 def _read(path: Path, shown: str, files: Files) -> Source | None:
@@ -242,7 +247,13 @@ def _imported(
         return None
     source = opened[1]
     done.add(source.path.resolve())
-    faults = Log()
-    imported = parse(source, faults)
-    log.diagnostics += faults.diagnostics
+    imported, faults = _parsed(source)
+    log.diagnostics += faults
     return imported
+
+
+@lru_cache(maxsize=32)
+def _parsed(source: Source) -> tuple[nodes.File | None, tuple[Diagnostic, ...]]:
+    """The tree of a text and its faults, read once where many specs import the same file."""
+    log = Log()
+    return parse(source, log), tuple(log.diagnostics)

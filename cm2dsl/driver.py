@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from operator import itemgetter
 from sys import intern
 from typing import Any, NamedTuple
@@ -141,10 +142,19 @@ class Rule(NamedTuple):
 def rules_for(builder: object) -> list[Rule]:
     """Every rule, with the builder's method of that name."""
     return [
-        Rule(
+        Rule(name, length, getattr(builder, method) if method else None, *rest)
+        for name, length, method, *rest in _rules()
+    ]
+
+
+@cache
+def _rules() -> list[tuple[Any, ...]]:
+    """The fields of every rule, with the name of its method where it calls one."""
+    return [
+        (
             name,
             length,
-            None if method is None or name.startswith("__") else getattr(builder, method),
+            None if name.startswith("__") else method,
             _taken(plan),
             tables.SPREAD.get(index, ()),
             plan[-1] if plan else 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +21,8 @@ NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f\\]")
 class Files:
     """Reads files under `root` once each, and remembers what was read.
 
+    `through_link` says whether a link led to some file: to which one hangs on more than content.
+
     Names are POSIX paths relative to `root`, which is the folder of the spec that is compiled.
     """
 
@@ -29,6 +32,7 @@ class Files:
         self.read_bytes: dict[str, bytes] = {}
         self.sources: dict[str, Source] = {}
         self.shown_root = ""
+        self.through_link = False
 
     def shown(self, name: str) -> str:
         """The file as the user would name it from where they stand."""
@@ -81,6 +85,7 @@ class Files:
         if pure.is_absolute() or resolved == self.root or not resolved.is_relative_to(self.root):
             self.log.error("E401", f"`{written}` is outside the spec's folder", file.span, help)
             return None
+        self.through_link |= os.path.normpath(self.root / pure) != str(resolved)
         return resolved.relative_to(self.root).as_posix()
 
     def _missing(self, name: str, path: Path, span: Span) -> None:

@@ -1,5 +1,8 @@
 """Which compiler this is: its version, and a hash over all that it is made of."""
 
+# pathlib takes longer than the hash itself.
+# ruff: noqa: PTH120, PTH123
+
 from __future__ import annotations
 
 import os
@@ -15,10 +18,10 @@ MADE_OF = (".py", ".jinja", ".json")
 @cache
 def own_hash() -> str:
     """SHA-256 over the compiler's files: their names below its folder, and what is in them."""
-    here = os.path.dirname(__file__)  # noqa: PTH120 - pathlib takes longer than the hash itself
+    here = os.path.dirname(__file__)
     digest = sha256()
     for name, path in sorted(_files(here, "")):
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        with open(path, "rb", buffering=0) as file:
             content = file.read()
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import click
+
+SUFFIX = ".cm2"
 
 
 def find_specs(paths: Iterable[Path]) -> list[Path]:
@@ -16,7 +20,7 @@ def find_specs(paths: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            found |= dict.fromkeys(sorted(path.rglob("*.cm2")))
+            found |= dict.fromkeys(specs_below(path))
         elif path.exists() or str(path) == "-":
             found[path] = None
         else:
@@ -24,3 +28,17 @@ def find_specs(paths: Iterable[Path]) -> list[Path]:
     if not found:
         raise click.UsageError("there is no .cm2 file in the folder")
     return list(found)
+
+
+def specs_below(folder: Path) -> list[Path]:
+    """The .cm2 files in a folder and its folders, in order; links to folders are not followed."""
+    found: list[str] = []
+    waiting = [os.fspath(folder)]
+    for each in waiting:
+        with suppress(PermissionError), os.scandir(each) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif entry.name.endswith(SUFFIX):
+                    found.append(entry.path)
+    return sorted(map(Path, found))

@@ -8,7 +8,8 @@ import click
 
 from cm2.bundle import Bundle, open_spec
 from cm2dsl.diagnostic import CompileError
-from cm2dsl.emit.bundle import MANIFEST, BundleError
+from cm2dsl.emit import MANIFEST
+from cm2dsl.emit.bundle import BundleError
 
 NAMED = 4
 """Specs of a folder that a help line names."""
