@@ -8,18 +8,16 @@ second dialogue is held in which it gets an empty object.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cm2dsl import ir
 from cm2dsl.checks import same
 from cm2dsl.trajectory import Call, Step, Trajectory
 
-ERROR = '{"error": "no answer"}'
-EMPTY = "{}"
-
-OTHERWISE = (ERROR, EMPTY)
-"""What a call is answered that was not recorded: one world each."""
+OTHERWISE = ('{"error":"%s has no answer to this"}', "{}")
+"""What a call is answered that was not recorded: one world each. `%s` is the tool."""
 
 
 class Answers:
@@ -38,7 +36,7 @@ class Answers:
         for one in self._recorded:
             if one.tool == tool and one.result is not None and same(one.arguments, arguments):
                 return one.result, one.failed
-        return self._otherwise, None
+        return self._otherwise.replace("%s", json.dumps(tool, ensure_ascii=False)[1:-1]), None
 
 
 def recorded_calls(dialogues: Sequence[Trajectory], task: str, row: ir.Row | None) -> list[Call]:
@@ -52,59 +50,3 @@ def recorded_calls(dialogues: Sequence[Trajectory], task: str, row: ir.Row | Non
         for step in turn.steps
         for call in step.calls
     ]
-
-
-def looks_at_results(task: ir.Task) -> bool:
-    """Whether a check of the task can tell one result from another."""
-    items = (*task.items, *(item for turn in task.turns for item in turn.items))
-    return any(_looks(item.expr) for item in items if item.expr is not None)
-
-
-def _looks(check: ir.Check) -> bool:
-    match check:
-        case ir.And() | ir.Or():
-            return any(_looks(part) for part in check.of)
-        case ir.Not():
-            return _looks(check.of)
-        case ir.Called():
-            return check.outcome != "any"
-        case ir.Before():
-            return any(one.outcome != "any" for one in (check.first, check.second))
-        case _:
-            return isinstance(check, ir.Result | ir.ReplyMentions)
-
-
-def named_tools(task: ir.Task, tools: Sequence[ir.Tool]) -> list[ir.Tool]:
-    """The agent's tools that the task's checks are about, in the spec's order.
-
-    Of a check on any tool, and on any of several, the first stands for all.
-    """
-    known = [tool.name for tool in tools]
-    names: set[str] = set()
-    for item in (*task.items, *(item for turn in task.turns for item in turn.items)):
-        for call in _calls(item.expr) if item.expr is not None else ():
-            if call.by == "user":
-                continue
-            if call.tool is not None:
-                names.add(call.tool)
-            else:
-                some = [name for name in known if call.tools is None or name in call.tools]
-                names |= set(some[:1])
-    return [tool for tool in tools if tool.name in names]
-
-
-def _calls(check: ir.Check) -> Iterator[ir.Called]:
-    match check:
-        case ir.And() | ir.Or():
-            for part in check.of:
-                yield from _calls(part)
-        case ir.Not():
-            yield from _calls(check.of)
-        case ir.Called():
-            yield check
-        case ir.Before():
-            yield from (check.first, check.second)
-        case ir.Result() | ir.ReplyMentions():
-            yield check.call
-        case _:
-            return

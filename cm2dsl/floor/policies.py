@@ -39,8 +39,9 @@ class Scene:
 
     `users` are the user's words, `words` all that the checklist wants to be said, turn by turn.
     `needed` and `every` have for each tool, in the spec's order, arguments that its schema allows:
-    the required ones, and all. `reads` are the tools that change nothing as far as is known, and
-    `named` those that the task's checks are about. There is at least one world.
+    the required ones, and all; where checks cannot tell them apart, they are one object. `reads`
+    are the tools that change nothing as far as is known, and `named` those that the task's checks
+    want to be called. There is at least one world.
     """
 
     users: Sequence[str]
@@ -95,13 +96,13 @@ def _calls(scene: Scene, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> Iter
 
 def _calls_each(scene: Scene) -> Iterator[Dialogue]:
     yield from _calls(scene, list(scene.needed.items()))
-    if scene.every != scene.needed:
+    if scene.every is not scene.needed:
         yield from _calls(scene, list(scene.every.items()))
 
 
 def _looks(scene: Scene) -> Iterator[Dialogue]:
     yield from _calls(scene, [(tool, scene.needed[tool]) for tool in scene.reads])
-    if scene.every != scene.needed:
+    if scene.every is not scene.needed:
         yield from _calls(scene, [(tool, scene.every[tool]) for tool in scene.reads])
 
 

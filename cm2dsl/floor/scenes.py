@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cm2dsl import ir
-from cm2dsl.floor.answers import OTHERWISE, Answers, looks_at_results, named_tools, recorded_calls
+from cm2dsl.floor.answers import OTHERWISE, Answers, recorded_calls
 from cm2dsl.floor.arguments import arguments_for
 from cm2dsl.floor.policies import STEPS, Scene
+from cm2dsl.floor.sight import Sight
 from cm2dsl.floor.words import recited
 from cm2dsl.reward.instance import Instance
 from cm2dsl.trajectory import Trajectory
@@ -38,21 +39,23 @@ def scenes(
     task: ir.Task, desk: Desk, dialogues: Sequence[Trajectory], most: int | None
 ) -> Iterator[tuple[Instance, Scene]]:
     """The scenes of a task, of at most so many of its rows; `dialogues` are its recordings."""
-    named = [tool.name for tool in named_tools(task, desk.tools)]
-    apart = looks_at_results(task)
+    sight = Sight.of(task)
+    named = sight.named(desk.tools)
+    worlds = OTHERWISE if sight.success else OTHERWISE[:1]
+    more = any(sight.more_than([*desk.needed[name]], [*desk.every[name]]) for name in desk.needed)
     for row in spread(task.rows, most) if task.rows is not None else [None]:
         users = users_of(task, row)
-        recorded = recorded_calls(dialogues, task.name, row) if apart else ()
+        recorded = recorded_calls(dialogues, task.name, row) if sight.results else ()
         yield (
             Instance(f"{task.name}/{row.key}" if row is not None else task.name, task, row),
             Scene(
                 users=users,
                 words=[_words(task, number, user) for number, user in enumerate(users)],
                 needed=desk.needed,
-                every=desk.every,
+                every=desk.every if more else desk.needed,
                 reads=desk.reads,
                 named=named,
-                worlds=[Answers(recorded, other) for other in OTHERWISE[: 2 if apart else 1]],
+                worlds=[Answers(recorded, otherwise) for otherwise in worlds],
             ),
         )
 

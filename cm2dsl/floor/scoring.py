@@ -13,6 +13,7 @@ from cm2dsl.reward.verdict import Decision, Verdict
 from cm2dsl.scope import Facts
 
 JUDGE = "judge"
+FAILED = Decision(Verdict.FAIL, JUDGE)
 
 
 class Plans:
@@ -46,16 +47,17 @@ def score(plan: Plan, facts: Facts, verdict: Verdict) -> Scored:
     What it passes holds from the end of its scope on, as when a judge is called once.
     """
     card = Card(plan, facts)
+    lengths = facts.lengths
     for number in range(len(plan.turns)):
         for one in card.open_turn(number):
-            card.decided(one.name, _decision(verdict, facts.lengths[number]))
+            card.decided(one.name, _decision(verdict, lengths[number]))
     for one in card.open_dialogue():
-        card.decided(one.name, _decision(verdict, sum(facts.lengths[: card.reached])))
+        card.decided(one.name, _decision(verdict, sum(lengths[: card.reached])))
     return card.total()
 
 
 def _decision(verdict: Verdict, steps: int) -> Decision:
-    return Decision(verdict, JUDGE, step=steps - 1 if verdict is Verdict.PASS else None)
+    return FAILED if verdict is Verdict.FAIL else Decision(verdict, JUDGE, step=steps - 1)
 
 
 def paid(scored: Scored) -> Iterator[str]:
