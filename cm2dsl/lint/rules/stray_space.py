@@ -58,12 +58,16 @@ class StraySpace(Rule):
 
 
 def _fix(text: nodes.String) -> Fix | None:
-    """The white space taken out; None where escapes or line breaks make it hard to see."""
+    """The white space taken out; None where escapes, line breaks or quotes make it hard to see."""
     span = text.span
     written = span.source.text[span.start : span.stop]
     mark = LONG if written.startswith(LONG) else '"'
     inner = written[len(mark) : -len(mark)]
-    if ESCAPE.search(inner) or "\n" in inner:
+    bare = inner.strip()
+    quoted = mark == LONG and (bare.startswith('"') or bare.endswith('"'))
+    if quoted or ESCAPE.search(inner) or "\n" in inner:
         return None
-    mended = mark + DOUBLE.sub(" ", inner.strip()) + mark
-    return Fix("take the white space out", (Edit(span.start, span.stop, mended),))
+    mended = mark + DOUBLE.sub(" ", bare) + mark
+    # A judge is not shown the space around a text; what is inside it is a part of the prompt.
+    safe = DOUBLE.search(bare) is None
+    return Fix("take the white space out", (Edit(span.start, span.stop, mended),), safe)

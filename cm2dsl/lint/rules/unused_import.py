@@ -53,13 +53,20 @@ task trip { turn ask { user "Hello" use grounded(search) } }
 
 
 def _line_out(text: str, span: Span) -> Edit:
-    """A statement and its line taken out, with the empty lines after it if some are before it."""
+    """A statement taken out: with its line and what is said there of it, where it stands alone.
+
+    If empty lines are before it, those after it go too.
+    """
+    line = text.rfind("\n", 0, span.start) + 1
     end = text.find("\n", span.stop)
+    rest = text[span.stop : end if end >= 0 else len(text)].strip()
+    if text[line : span.start].strip() or (rest and not rest.startswith("#")):
+        return Edit(span.start, span.stop, "")
     stop = end + 1 if end >= 0 else len(text)
-    apart = text[: span.start].endswith("\n\n")
+    apart = text[:line].endswith("\n\n")
     while apart and text[stop : stop + 1] == "\n":
         stop += 1
-    return Edit(span.start, stop, "")
+    return Edit(line, stop, "")
 
 
 def _brought_in(path: object, subject: Subject) -> set[str]:
