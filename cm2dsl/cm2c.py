@@ -8,10 +8,12 @@ import click
 
 COMMANDS = {
     "compile": ("cm2dsl.compile", "command"),
+    "completion": ("cm2dsl.completion", "command"),
     "explain": ("cm2dsl.explain", "command"),
     "floor": ("cm2dsl.floor.command", "command"),
     "fmt": ("cm2dsl.fmt.command", "command"),
     "graph": ("cm2dsl.graph", "command"),
+    "init": ("cm2dsl.init.command", "command"),
     "lint": ("cm2dsl.lint.command", "command"),
     "schema": ("cm2dsl.schema", "command"),
     "test": ("cm2dsl.testing.command", "command"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cm2dsl.compiler import Compiled, compile_file
+from cm2dsl.compiler import compile_file
 from cm2dsl.fmt import formatted
 from cm2dsl.source import Source
 
@@ -22,25 +22,20 @@ class WriteFault(Exception):  # noqa: N818 - a fault of what is there, not of th
         self.help = help
 
 
-Proof = Callable[[Path, Compiled], None]
-"""Looks at a spec that compiles, before anything is written; it raises what speaks against it."""
-
-
 def write_all(
     files: Iterable[tuple[str, str]],
     out: Path,
     *,
     given: Mapping[str, bytes] | None = None,
     force: bool = False,
-    proof: Proof | None = None,
     help: str = "name another folder with -o, or move the file away",
 ) -> None:
     """Write files, (name below `out`, text), all of them or none. Specs are laid out.
 
     `given` are files that are in `out` already and that the specs name. With `force`, files of
     these names are replaced. Raises WriteFault where a file is there already (`help` says what
-    then), OSError where the folder cannot be written, what `proof` raises, and CompileError where
-    a spec is not valid, which is a fault of who drafted it.
+    then), OSError where the folder cannot be written, and CompileError where a spec is not valid,
+    which is a fault of who drafted it.
     """
     with _folder(out), tempfile.TemporaryDirectory(prefix=".draft-", dir=out) as name:
         fresh, old = Path(name) / "new", Path(name) / "old"
@@ -50,10 +45,8 @@ def write_all(
         for beside, raw in (given or {}).items():
             _save(fresh / beside, raw)
         for spec in [path for path in made if path.suffix == ".cm2"]:
-            compiled = compile_file(fresh / spec)
+            compile_file(fresh / spec)
             _lay_out(fresh / spec)
-            if compiled is not None and proof is not None:
-                proof(fresh / spec, compiled)
         for file in made:
             if (out / file).exists() and not force:
                 raise WriteFault(f"`{out / file}` is there already", help)
