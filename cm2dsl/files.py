@@ -11,7 +11,7 @@ from typing import Any
 from cm2dsl.diagnostic import Log, suggest
 from cm2dsl.jsonl import JsonError, parse
 from cm2dsl.nodes import String
-from cm2dsl.source import Source, Span
+from cm2dsl.source import Source, Span, read_source
 
 # The IR is read back by a reader that goes some hundred levels deep.
 DEEPEST = 100
@@ -107,19 +107,16 @@ def decode(
 ) -> Source | None:
     """The text of a file, which must be UTF-8; None where the log says where it is not."""
 
-    def source(bytes_: bytes) -> Source:
-        text = bytes_.decode("utf-8-sig", errors="replace")
-        return Source(path, shown, text.replace("\r\n", "\n").replace("\r", "\n"))
-
     try:
         raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         # The error counts from after a byte order mark.
-        at = len(source(raw[: len(raw) - len(error.object) + error.start]).text)
-        span = Span(source(raw), at, at + 1)
+        before = raw[: len(raw) - len(error.object) + error.start]
+        at = len(read_source(before, path, shown).text)
+        span = Span(read_source(raw, path, shown), at, at + 1)
         log.error("E403", "this is not UTF-8 text", span, "save the file as UTF-8", related)
         return None
-    return source(raw)
+    return read_source(raw, path, shown)
 
 
 def read_json(source: Source, log: Log, text: str | None = None, line: int = 1) -> Any:

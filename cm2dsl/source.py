@@ -35,6 +35,15 @@ class Source(Struct, frozen=True, dict=True):
         return self.text[start : stop if stop >= 0 else len(self.text)].rstrip("\r")
 
 
+def read_source(raw: bytes, path: Path, name: str) -> Source:
+    """The text of a file, without a byte order mark and with one character between lines.
+
+    What is not UTF-8 is replaced.
+    """
+    text = raw.decode("utf-8-sig", errors="replace")
+    return Source(path, name, text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
 class Span(Struct, frozen=True, gc=False):
     """Characters `start` to `stop` (exclusive) of a source."""
 

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from cm2dsl.cache import Cache, cache_option
 from cm2dsl.diagnostic import HIDDEN, CompileError, Diagnostic
+from cm2dsl.lint import complete
 from cm2dsl.lint.config import read_config
+from cm2dsl.lint.kept import Findings, found_again, kept
 from cm2dsl.lint.output import format_option, report
-from cm2dsl.lint.registry import all_rules
-from cm2dsl.lint.rule import Rule
-from cm2dsl.lint.run import Found, lint
-from cm2dsl.lint.subject import Subject
 from cm2dsl.specs import find_specs
 from cm2dsl.write import write_beside
 
+if TYPE_CHECKING:
+    from cm2dsl.lint.linter import Linter
+
 FOUND = 1
 FAULTS = 2
-Read = Callable[[Path], Subject]
-"""Reads a spec for the rules, with the project's settings."""
-
-ROUNDS = 10
-"""Times that a file is mended and read again, at most."""
 
 
 @click.command("lint")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--select", multiple=True, metavar="CODES", help="Only these rules or families: L2.")
-@click.option("--ignore", multiple=True, metavar="CODES", help="Not these rules or families.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="CODES",
+    shell_complete=complete.rules,
+    help="Only these rules or families: L2.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="CODES",
+    shell_complete=complete.rules,
+    help="Not these rules or families.",
+)
 @click.option("--fix", is_flag=True, help="Mend what can be mended without changing a reward.")
 @click.option("--unsafe-fixes", is_flag=True, help="With --fix: mend the rest too.")
 @format_option
@@ -47,6 +58,7 @@ ROUNDS = 10
     metavar="REASON",
     help="Allow what is found with comments that give this reason.",
 )
+@cache_option
 def command(
     paths: tuple[Path, ...],
     select: tuple[str, ...],
@@ -57,6 +69,7 @@ def command(
     baseline: Path | None,
     update_baseline: bool,
     reason: str | None,
+    cache: Cache,
 ) -> None:
     """Look for what compiles and still should not be rewarded.
 
@@ -68,22 +81,26 @@ def command(
     """
     _refuse_what_excludes_each_other(fix, unsafe_fixes, baseline, update_baseline, reason)
     config = read_config(paths[0])
-    rules = _chosen(select or config.select, (*ignore, *config.ignore))
-    read = partial(Subject.read, budget=config.budget)
+    settings = (select or config.select, (*ignore, *config.ignore), config.budget)
+
+    @functools.cache
+    def linter() -> Linter:
+        from cm2dsl.lint.linter import Linter  # the rules are not needed where nothing has changed
+
+        return Linter(*settings)
+
     found: list[Diagnostic] = []
     faults: dict[Diagnostic, None] = {}  # two specs may import the same faulty one
     for path in find_specs(paths):
         try:
             if fix:
-                findings = _mended(path, read, rules, unsafe_fixes)
+                found += linter().mend(path, unsafe_fixes)
             elif reason is not None:
-                findings = _allowed(path, read, rules, reason)
+                found += linter().allow(path, reason)
             else:
-                findings = lint(read(path), rules)
+                found += _found(path, linter, ("lint", str(path), repr(settings)), cache)
         except CompileError as error:
             faults |= dict.fromkeys(error.diagnostics)
-        else:
-            found += (one.diagnostic for one in findings)
     if baseline is not None and update_baseline:
         _update(baseline, found, faults)
         found = []
@@ -97,6 +114,21 @@ def command(
         sys.exit(FAULTS)
     if found:
         sys.exit(FOUND)
+
+
+def _found(
+    path: Path, linter: Callable[[], Linter], key: tuple[str, ...], cache: Cache
+) -> list[Diagnostic]:
+    """What is found in a file: what was found before, where nothing has changed."""
+    before = cache.get(path, key, Findings)
+    if before is not None:
+        with suppress(OSError):
+            return found_again(before, path)
+    analysed, found = linter().look(path)
+    findings = None if analysed.through_link else kept(found, path)
+    if findings is not None:
+        cache.put(path, key, analysed.read, findings)
+    return found
 
 
 def _refuse_what_excludes_each_other(
@@ -123,57 +155,3 @@ def _update(baseline: Path, found: Sequence[Diagnostic], faults: Collection[Diag
         return
     write_beside(baseline, baseline_text(found))
     click.echo(f"{len(found)} finding{'s' if len(found) != 1 else ''} in {baseline}", err=True)
-
-
-def _chosen(select: Sequence[str], ignore: Sequence[str]) -> list[Rule]:
-    """The rules that run. Raises click.UsageError for a code that no rule has."""
-
-    def named(lists: Sequence[str]) -> list[str]:
-        codes = [code.strip() for one in lists for code in one.split(",") if code.strip()]
-        for code in codes:
-            if not any(_is(rule, code) for rule in all_rules()):
-                raise click.UsageError(f"there is no rule `{code}`: `cm2c explain` lists them")
-        return codes
-
-    wanted, unwanted = named(select), named(ignore)
-    return [
-        rule
-        for rule in all_rules()
-        if (not wanted or any(_is(rule, code) for code in wanted))
-        and not any(_is(rule, code) for code in unwanted)
-    ]
-
-
-def _is(rule: Rule, code: str) -> bool:
-    return rule.code.casefold().startswith(code.casefold()) or rule.name == code
-
-
-def _mended(path: Path, read: Read, rules: Sequence[Rule], unsafe: bool) -> list[Found]:
-    """Mend a file until nothing more can be; what is found then."""
-    from cm2dsl.lint.fix import apply
-
-    for _ in range(ROUNDS):
-        subject = read(path)
-        found = lint(subject, rules)
-        fixes = [one.finding.fix for one in found if one.finding.fix is not None]
-        text, count = apply(subject.source.text, [fix for fix in fixes if fix.safe or unsafe])
-        if not count:
-            break
-        write_beside(path, text)
-        click.echo(f"mended {path}: {count}", err=True)
-    return found
-
-
-def _allowed(path: Path, read: Read, rules: Sequence[Rule], reason: str) -> list[Found]:
-    """Allow what is found in a file with comments; what is found then."""
-    from cm2dsl.lint.allow import with_allowances
-
-    subject = read(path)
-    found = lint(subject, rules)
-    ran = frozenset(rule.code for rule in rules)
-    text, count = with_allowances(subject.source, found, ran, reason)
-    if not count:
-        return found
-    write_beside(path, text)
-    click.echo(f"allowed in {path}: {count}", err=True)
-    return lint(read(path), rules)

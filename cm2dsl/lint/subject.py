@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cm2dsl import ir, nodes
-from cm2dsl.compiler import analyse
+from cm2dsl.compiler import Analysed, analyse
 from cm2dsl.lint.budget import Budget
 from cm2dsl.lint.cost import Cost, cost_of
 from cm2dsl.lint.scopes import scopes_of
@@ -71,7 +71,11 @@ class Subject:
     @classmethod
     def read(cls, path: Path, shown: str | None = None, budget: Budget | None = None) -> Subject:
         """Raises CompileError where the file does not compile."""
-        found = analyse(path, shown)
+        return cls.of(analyse(path, shown), budget)
+
+    @classmethod
+    def of(cls, found: Analysed, budget: Budget | None = None) -> Subject:
+        """A file that was compiled already."""
         spec = found.compiled.spec if found.compiled is not None else None
         file, imported, recordings = found.file, found.imported, found.recordings
         return cls(file.source, file, imported, spec, recordings, budget or Budget())

@@ -1,0 +1,89 @@
+"""Specs linted with the rules and settings of one run: looked at, mended, or allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from cm2dsl.compiler import Analysed, analyse
+from cm2dsl.diagnostic import Diagnostic
+from cm2dsl.lint.budget import Budget
+from cm2dsl.lint.registry import all_rules
+from cm2dsl.lint.rule import Rule
+from cm2dsl.lint.run import Found, lint
+from cm2dsl.lint.subject import Subject
+from cm2dsl.write import write_beside
+
+ROUNDS = 10
+"""Times that a file is mended and read again, at most."""
+
+
+class Linter:
+    """Raises click.UsageError for a code that no rule has, and its methods CompileError."""
+
+    def __init__(self, select: Sequence[str], ignore: Sequence[str], budget: Budget) -> None:
+        self._rules = _chosen(select, ignore)
+        self._budget = budget
+
+    def look(self, path: Path) -> tuple[Analysed, list[Diagnostic]]:
+        """What is found in a file, and what it was read as."""
+        analysed = analyse(path)
+        return analysed, _said(lint(Subject.of(analysed, self._budget), self._rules))
+
+    def mend(self, path: Path, unsafe: bool) -> list[Diagnostic]:
+        """Mend a file until nothing more can be; what is found then."""
+        from cm2dsl.lint.fix import apply
+
+        for _ in range(ROUNDS):
+            subject = Subject.read(path, budget=self._budget)
+            found = lint(subject, self._rules)
+            fixes = [one.finding.fix for one in found if one.finding.fix is not None]
+            text, count = apply(subject.source.text, [fix for fix in fixes if fix.safe or unsafe])
+            if not count:
+                break
+            write_beside(path, text)
+            click.echo(f"mended {path}: {count}", err=True)
+        return _said(found)
+
+    def allow(self, path: Path, reason: str) -> list[Diagnostic]:
+        """Allow what is found in a file with comments; what is found then."""
+        from cm2dsl.lint.allow import with_allowances
+
+        subject = Subject.read(path, budget=self._budget)
+        found = lint(subject, self._rules)
+        ran = frozenset(rule.code for rule in self._rules)
+        text, count = with_allowances(subject.source, found, ran, reason)
+        if not count:
+            return _said(found)
+        write_beside(path, text)
+        click.echo(f"allowed in {path}: {count}", err=True)
+        return _said(lint(Subject.read(path, budget=self._budget), self._rules))
+
+
+def _said(found: Sequence[Found]) -> list[Diagnostic]:
+    return [one.diagnostic for one in found]
+
+
+def _chosen(select: Sequence[str], ignore: Sequence[str]) -> list[Rule]:
+    """The rules that run. Raises click.UsageError for a code that no rule has."""
+
+    def named(lists: Sequence[str]) -> list[str]:
+        codes = [code.strip() for one in lists for code in one.split(",") if code.strip()]
+        for code in codes:
+            if not any(_is(rule, code) for rule in all_rules()):
+                raise click.UsageError(f"there is no rule `{code}`: `cm2c explain` lists them")
+        return codes
+
+    wanted, unwanted = named(select), named(ignore)
+    return [
+        rule
+        for rule in all_rules()
+        if (not wanted or any(_is(rule, code) for code in wanted))
+        and not any(_is(rule, code) for code in unwanted)
+    ]
+
+
+def _is(rule: Rule, code: str) -> bool:
+    return rule.code.casefold().startswith(code.casefold()) or rule.name == code
