@@ -104,7 +104,7 @@ def _write(jobs: Sequence[Job], cache: Cache) -> Iterator[str]:
         if job.analysed is not None:
             changed += 1
             yield _write_one(job, cache)
-    if len(jobs) > 1 or not changed:
+    if len(jobs) > 1 or (jobs and not changed):
         count = f"{len(jobs):,} spec{'s' if len(jobs) > 1 else ''}"
         yield f"{count}, {changed:,} compiled, {len(jobs) - changed:,} unchanged"
 

@@ -12,6 +12,7 @@ import click
 from cm2dsl.codes import CODES, code_of
 from cm2dsl.codes.code import Code
 from cm2dsl.diagnostic import CompileError, Diagnostic, render
+from cm2dsl.lint.complete import codes
 from cm2dsl.lint.examples import unpack, whole
 from cm2dsl.lint.pages import page, snippet
 from cm2dsl.lint.registry import all_rules, rule_of
@@ -32,7 +33,7 @@ WIDTH = 100
 
 
 @click.command("explain")
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=codes)
 def command(code: str | None) -> None:
     """Say what a rule or an error is about, with examples; without CODE, list them all."""
     if code is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -214,7 +213,7 @@ def check_uses_of_the_action(workflow: dict[str, Any]) -> None:
 
 
 def test_the_commands_of_the_guide_run_as_they_stand(folder: Path) -> None:
-    shutil.copytree(ROOT / "specs", folder / "specs", dirs_exist_ok=True)
+    (folder / "specs" / "a.cm2").write_text(VAGUE)
     scripts = [text for kind, text in BLOCKS if kind == "sh"]
     gitlab = yaml.safe_load(next(text for kind, text in BLOCKS if kind == "yaml gitlab"))
     scripts.append("\n".join(gitlab["specs"]["script"][1:]))
@@ -230,7 +229,7 @@ def test_the_commands_of_the_guide_run_as_they_stand(folder: Path) -> None:
             check=False,
         )
         codes.append(result.returncode)
-    assert codes == [0, 1, 1]  # the shipped specs have findings, and the baseline knows them
+    assert codes == [0, 1, 1]  # only the baseline knows what is found
     report = json.loads((folder / "gl-code-quality-report.json").read_text(encoding="utf-8"))
     assert report
     assert (folder / "cm2c.xml").read_text(encoding="utf-8").count("<failure") == len(report)
