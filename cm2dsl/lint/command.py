@@ -85,9 +85,15 @@ def command(
 
     @functools.cache
     def linter() -> Linter:
-        from cm2dsl.lint.linter import Linter  # the rules are not needed where nothing has changed
+        # the rules are not needed where nothing has changed
+        from cm2dsl.lint.linter import Linter, UnknownRule
 
-        return Linter(*settings)
+        try:
+            return Linter(*settings)
+        except UnknownRule as error:
+            if error.code in (*config.select, *config.ignore):
+                error.message = f"{config.path}: {error.message}"
+            raise
 
     found: list[Diagnostic] = []
     faults: dict[Diagnostic, None] = {}  # two specs may import the same faulty one

@@ -21,12 +21,14 @@ KEYS = (*CODES, *SETTINGS)
 class Config:
     """Codes, families or names of rules to run, and not to run; no `select` is all of them.
 
-    `budget` is what the judging of a rollout may cost, and what may be earned for nothing.
+    `budget` is what the judging of a rollout may cost, and what may be earned for nothing. `path`
+    is the file that says all this.
     """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     budget: Budget = field(default_factory=Budget)
+    path: Path | None = None
 
 
 def read_config(start: Path) -> Config:
@@ -43,7 +45,9 @@ def read_config(start: Path) -> Config:
             whole = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             raise click.UsageError(f"{path}: cannot be read: {error}") from None
-        table = whole.get("tool", {}).get("cm2", {}).get("lint")
+        table: Any = whole
+        for name in ("tool", "cm2", "lint"):
+            table = table.get(name) if isinstance(table, dict) else None
         if table is not None:
             return _checked(table, path)
     return Config()
@@ -67,7 +71,7 @@ def _checked(table: Any, path: Path) -> Config:
             raise click.UsageError(f'{place}: `{key}` is a list of codes, such as ["L2", "L301"]')
     codes = {key: tuple(table[key]) for key in CODES if key in table}
     most = {key: value for key, value in table.items() if key in SETTINGS}
-    return Config(**codes, budget=Budget.of(most))
+    return Config(**codes, budget=Budget.of(most), path=path)
 
 
 def _is_texts(value: Any) -> bool:

@@ -14,14 +14,25 @@ from cm2dsl.lint.registry import all_rules
 from cm2dsl.lint.rule import Rule
 from cm2dsl.lint.run import Found, lint
 from cm2dsl.lint.subject import Subject
+from cm2dsl.nearest import nearest
 from cm2dsl.write import write_beside
 
 ROUNDS = 10
 """Times that a file is mended and read again, at most."""
 
 
+class UnknownRule(click.UsageError):
+    """A code that no rule has, nor a family, nor is it the name of one."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        near = nearest(code, [name for rule in all_rules() for name in (rule.code, rule.name)])
+        help = f"did you mean `{near}`?" if near else "`cm2c explain` lists them"
+        super().__init__(f"there is no rule `{code}`: {help}")
+
+
 class Linter:
-    """Raises click.UsageError for a code that no rule has, and its methods CompileError."""
+    """Raises UnknownRule for a code that no rule has, and its methods CompileError."""
 
     def __init__(self, select: Sequence[str], ignore: Sequence[str], budget: Budget) -> None:
         self._rules = _chosen(select, ignore)
@@ -67,13 +78,13 @@ def _said(found: Sequence[Found]) -> list[Diagnostic]:
 
 
 def _chosen(select: Sequence[str], ignore: Sequence[str]) -> list[Rule]:
-    """The rules that run. Raises click.UsageError for a code that no rule has."""
+    """The rules that run. Raises UnknownRule for a code that no rule has."""
 
     def named(lists: Sequence[str]) -> list[str]:
         codes = [code.strip() for one in lists for code in one.split(",") if code.strip()]
         for code in codes:
             if not any(_is(rule, code) for rule in all_rules()):
-                raise click.UsageError(f"there is no rule `{code}`: `cm2c explain` lists them")
+                raise UnknownRule(code)
         return codes
 
     wanted, unwanted = named(select), named(ignore)

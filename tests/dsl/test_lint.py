@@ -132,6 +132,12 @@ def test_a_project_chooses_its_rules(folder: Path) -> None:
         assert said in result.stderr
 
 
+def test_settings_of_other_tools_are_no_business_of_lint(folder: Path) -> None:
+    for text in ("tool = 1", "[tool]\ncm2 = 1", "[tool.cm2]\nother = 1", "[project]\nname = 'a'"):
+        (folder / "pyproject.toml").write_text(text)
+        assert codes(run(VAGUE, "--select", "L203", "--format", "concise")) == ["L203"]
+
+
 def test_fix_mends_the_file_and_leaves_the_rest(folder: Path) -> None:
     result = run(UNUSED, "--select", "L102", "--fix")
     assert (result.exit_code, result.stdout) == (0, "nothing found\n")
