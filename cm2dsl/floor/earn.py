@@ -9,7 +9,8 @@ nobody has to be convinced of it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cm2dsl import ir
 from cm2dsl.emit.reward import emit_reward
@@ -25,8 +26,7 @@ ROWS = 3
 """Rows of a task that are tried where there is little time: the first, one between, the last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Earned:
+class Earned(Struct, frozen=True):
     """What a policy earns in a task: the most over its dialogues and the rows that were tried.
 
     `unjudged` is its reward without a judge, `failed` and `passed` with one that fails or passes
@@ -47,8 +47,7 @@ class Earned:
         return max(self.unjudged or 0.0, self.failed or 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Floor:
+class Floor(Struct, frozen=True):
     """A task's floor: what each policy earns, over `tried` of its `rows` (1 where it has none).
 
     `satisfied` has the items with weight, by full name, that some inactive policy satisfies in a

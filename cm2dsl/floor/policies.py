@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from cm2dsl.floor.answers import Answers
 from cm2dsl.trajectory import Step, Turn
@@ -33,8 +34,7 @@ GREETING: Words = ("Hello! How can I help you today?", "您好！请问有什么
 CLOSING: Words = ("OK.", "好的。")
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """What a policy acts in.
 
     `users` are the user's words, `words` all that the checklist wants to be said, turn by turn.
@@ -57,8 +57,7 @@ Dialogue = tuple[Turn, ...]
 Play = Callable[[Scene], Iterator[Dialogue]]
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """`name` heads its column in tables; `does` says it of an agent: `an agent that …`."""
 
     name: str

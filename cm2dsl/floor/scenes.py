@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from cm2dsl import ir
 from cm2dsl.floor.answers import OTHERWISE, Answers, recorded_calls
@@ -16,8 +17,7 @@ from cm2dsl.reward.instance import Instance
 from cm2dsl.trajectory import Trajectory
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Struct, frozen=True):
     """The agent's tools, with the arguments that each is called with: see `Scene`."""
 
     tools: Sequence[ir.Tool]

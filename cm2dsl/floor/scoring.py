@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from cm2dsl.reward.card import Card, Scored
 from cm2dsl.reward.instance import Check, Instance

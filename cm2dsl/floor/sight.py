@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from cm2dsl import ir
 
 ERROR = "error"
 
 
-@dataclass(frozen=True)
-class Sight:
+class Sight(Struct, frozen=True, dict=True):
     """The parts of a task's checks, and those of them that are wanted: that stand in no `not`."""
 
     checks: tuple[ir.Check, ...]

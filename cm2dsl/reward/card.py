@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cm2dsl import ir
 from cm2dsl.reward import satisfaction
@@ -22,8 +23,7 @@ Outcome = Settled | Decision
 """What became of an item: a check settled it, or somebody else decided."""
 
 
-@dataclass(slots=True, eq=False)
-class Scored:
+class Scored(Struct, eq=False):
     """A scored dialogue.
 
     `outcomes` has every item that was decided, by full name (`turn.item`); the items of turns

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cm2dsl.diagnostic import suggest
 
@@ -28,8 +30,7 @@ class CreditError(ValueError):
         self.help = help
 
 
-@dataclass(frozen=True, slots=True)
-class CreditItem:
+class CreditItem(Struct, frozen=True):
     """One criterion. Weights are relative; `after` and the roles are those of DESIGN §3.
 
     `after` names items by id, in the item's own turn first and then in earlier ones, or by
@@ -45,14 +46,12 @@ class CreditItem:
     penalty: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class CreditTurn:
+class CreditTurn(Struct, frozen=True):
     name: str
     items: tuple[CreditItem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CreditTask:
+class CreditTask(Struct, frozen=True):
     """A task's turns in order; `items` are task scope.
 
     A task without turns is one whose user is simulated: its dialogues have as many as they take.
@@ -62,8 +61,7 @@ class CreditTask:
     items: tuple[CreditItem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Checklist:
+class Checklist(Struct, frozen=True):
     """A task with its names resolved.
 
     The scopes are the task's turns and, where it has items of its own, the dialogue, which is the

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from cm2dsl import ir
 from cm2dsl.scope import Scope
@@ -13,8 +14,7 @@ Check = Callable[[Scope, ir.Row | None], int | tuple[int, int]]
 """A function of reward.py: the steps after which it is true, or those and where it is false."""
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(Struct, frozen=True):
     """One thing to roll out or score: a task, and its row where it has rows.
 
     `id` is `task` or `task/row-key`, which is what a trajectory's `task` says.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cm2dsl import ir
 from cm2dsl.reward.checklist import DIALOGUE, Checklist, CreditItem, CreditTask, CreditTurn, resolve
@@ -11,8 +12,7 @@ from cm2dsl.reward.instance import Check, Instance
 from cm2dsl.reward.worth import Worth, compiled
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedItem:
+class PlannedItem(Struct, frozen=True):
     """An item to decide: `name` is its full name (`turn.item`), `check` its function, if any."""
 
     item: ir.Item
@@ -20,8 +20,7 @@ class PlannedItem:
     check: Check | None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """How the dialogues of one instance are scored.
 
     `turns` and `dialogue` are the items to decide, by turn and of task scope; `unjudged` those left

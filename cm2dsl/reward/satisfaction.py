@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
+
+from msgspec import Struct
 
 from cm2dsl.diagnostic import suggest
 from cm2dsl.reward.checklist import Checklist, CreditError, CreditItem, Key
@@ -30,8 +31,7 @@ NEVER = 1 << 62
 """The step at which an item flips that does not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """The verdicts of one scope whose items, once they hold, go on holding.
 
     `since` has for every item the step, from 0 in the scope, after which it holds; None is never.
@@ -50,8 +50,7 @@ Timeline = Sequence[Step] | Held
 """The verdicts on a scope's items: after each step, or for each item since when it holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdicts:
+class Verdicts(Struct, frozen=True):
     """The verdicts of one rollout: True, False, or None for an error.
 
     `turns` has, for each turn that was reached, for each of its steps, every item of the turn.
@@ -64,8 +63,7 @@ class Verdicts:
     dialogue: Timeline = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(Struct, frozen=True):
     """A scope's steps in one rollout; the first one is step `start` of the dialogue.
 
     `windows` has (ready, flip) for each item: the steps of the dialogue from which it is ready, and
@@ -101,8 +99,7 @@ class Track:
         return self.steps[step - self.start]
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(Struct, frozen=True):
     """A rollout's tracks and their worth; `reward` and `turn_rewards` as in RolloutCredit.
 
     `lengths` are the steps of each turn that was reached.

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
+
+from msgspec import Struct
 
 from cm2dsl.reward.checklist import Checklist
 from cm2dsl.reward.satisfaction import NEVER, Unreached
@@ -29,8 +30,7 @@ _Item = tuple[int, str, tuple[int, ...], float, bool, float]
 """(scope, full name, places in this order of what it waits for, weight, veto, penalty)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
+class Worth(Struct, frozen=True):
     """A checklist ready to be evaluated, its items in the order of `after`.
 
     `scopes` are those that carry reward, `totals` the sums of their weights.
