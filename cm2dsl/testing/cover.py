@@ -8,9 +8,8 @@ expectation depends on is not covered, whatever the dialogue does to it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import replace
 
-from msgspec.structs import replace as altered
+from msgspec.structs import replace
 
 from cm2dsl import ir
 from cm2dsl.reward.card import Outcome
@@ -61,6 +60,7 @@ class _Test:
         self._parts = runner.parts.of(ran.task)
         self._checks = runner.subject.checks
         self._without = without
+        self._known: dict[str, bool] = {}
         self._judged = {one.item: Verdict(one.verdict) for one in ran.test.block.judged}
         self._named = {
             one.item for one in ran.test.block.expect if isinstance(one, ir.ItemExpectation)
@@ -70,15 +70,14 @@ class _Test:
     def covered(self, open_: Set[Key]) -> Iterator[Key]:
         """The points that this test covers."""
         wanted = [key for key in open_ if key[1] == self.name]
-        held = {name: self._held(name, wanted) for name in {k[2] for k in wanted if k[0] != "gate"}}
         times = windows(self.played) if any(key[0] == "edge" for key in wanted) else {}
         for key in wanted:
             kind, _, name, index, outcome = key
             match kind:
                 case "item":
-                    found = held[name] and outcome == self._came(name)
+                    found = outcome == self._came(name) and self._held(name)
                 case "check":
-                    found = held[name] and outcome == self._atom(name, index)
+                    found = outcome == self._atom(name, index) and self._held(name)
                 case "edge":
                     found = self._edge(name, index, outcome, times)
                 case "gate":
@@ -98,13 +97,16 @@ class _Test:
             return None
         return "pass" if verdict is Verdict.PASS else "fail"
 
-    def _held(self, name: str, wanted: list[Key]) -> bool:
+    def _held(self, name: str) -> bool:
         """Whether the test would fail if the item had come out otherwise."""
+        if name not in self._known:
+            self._known[name] = self._would_fail(name)
+        return self._known[name]
+
+    def _would_fail(self, name: str) -> bool:
         came = self._came(name)
-        if came is None or not any(k[2] == name and k[0] in ("item", "check") for k in wanted):
-            return False
-        if name in self._named:
-            return True
+        if came is None or name in self._named:
+            return came is not None
         if not self._rewards:
             return False
         steps = self._scope_steps(name)
@@ -202,26 +204,26 @@ class _Test:
 def _without_edge(task: ir.Task, scope: str, item: str, index: int) -> ir.Task:
     def mended(items: tuple[ir.Item, ...]) -> tuple[ir.Item, ...]:
         return tuple(
-            altered(one, after=one.after[:index] + one.after[index + 1 :])
+            replace(one, after=one.after[:index] + one.after[index + 1 :])
             if one.name == item
             else one
             for one in items
         )
 
     turns = tuple(
-        altered(turn, items=mended(turn.items)) if turn.name == scope else turn
+        replace(turn, items=mended(turn.items)) if turn.name == scope else turn
         for turn in task.turns
     )
     if scope in [turn.name for turn in task.turns]:
-        return altered(task, turns=turns)
-    return altered(task, items=mended(task.items))
+        return replace(task, turns=turns)
+    return replace(task, items=mended(task.items))
 
 
 def _without_gate(task: ir.Task, name: str) -> ir.Task:
     turns = tuple(
-        altered(turn, items=tuple(altered(one, strict=False) for one in turn.items))
+        replace(turn, items=tuple(replace(one, strict=False) for one in turn.items))
         if turn.name == name
         else turn
         for turn in task.turns
     )
-    return altered(task, turns=turns)
+    return replace(task, turns=turns)

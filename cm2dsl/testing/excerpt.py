@@ -22,15 +22,20 @@ Step = tuple[int, int]
 """A turn, and a step in it."""
 
 
-def excerpt(dialogue: Trajectory, at: Step | None, marked: Collection[str]) -> list[str]:
-    """The dialogue around a step and around the segments that are marked; the last part of it
-    where neither is given. A `>` stands before what is marked.
+def excerpt(
+    dialogue: Trajectory,
+    at: Step | None = None,
+    marked: Collection[str] = (),
+    near: Collection[str] = (),
+) -> list[str]:
+    """The dialogue around a step, and around the segments that are `marked` or `near`; the last
+    part of it where nothing is given. A `>` stands before what is marked.
     """
     pieces = segments(dialogue)
     wanted = [
         index
         for index, piece in enumerate(pieces)
-        if piece.name in marked or (at is not None and (piece.turn, piece.step) == at)
+        if piece.name in (*marked, *near) or (at is not None and (piece.turn, piece.step) == at)
     ]
     shown = {near for index in wanted for near in range(index - AROUND, index + AROUND + 1)}
     if not shown:

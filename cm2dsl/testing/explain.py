@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cm2dsl import ir, nodes
 from cm2dsl.reward.decide import Settled
 from cm2dsl.scope import Scope
-from cm2dsl.testing.columns import shortened
+from cm2dsl.testing.columns import counted, shortened
 from cm2dsl.testing.decisive import decisive
 from cm2dsl.testing.excerpt import excerpt, step_name, step_of
 from cm2dsl.testing.parts import Part, Parts
@@ -22,13 +22,19 @@ LONGEST = 100
 """Characters of a value that are shown."""
 
 
-def explain(failure: Complaint, ran: Ran, parts: Parts) -> list[str]:
-    """What there is to say of an expectation that failed, a line each."""
+def explain(complaint: Complaint, ran: Ran, parts: Parts) -> list[str]:
+    """What there is to say of an expectation that failed or cannot be decided, a line each."""
     played = ran.played
-    assert played is not None
-    if isinstance(failure.wanted, ir.ItemExpectation):
-        return _item(failure.wanted.item, ran, played, parts)
-    return [*standing(played, ran.task), "", *excerpt(ran.dialogue, None, ())]
+    if played is None:
+        return []
+    match complaint.wanted:
+        case ir.ItemExpectation(item=name):
+            return _item(name, ran, played, parts)
+        case ir.RewardExpectation():
+            return [*standing(played, ran.task), "", *excerpt(ran.dialogue)]
+    checked = [name for name in complaint.open if name in parts.of(ran.task)]
+    stories = [_item(name, ran, played, parts) for name in checked]
+    return [line for story in stories for line in ("", *story)][1:]
 
 
 def _item(name: str, ran: Ran, played: Played, parts: Parts) -> list[str]:
@@ -37,24 +43,31 @@ def _item(name: str, ran: Ran, played: Played, parts: Parts) -> list[str]:
     turns = [turn.name for turn in task.task.turns]
     outcome = played.scored.outcomes[name]
     if not isinstance(outcome, Settled) and outcome.by == "gate":
-        return [_unreached(scope_name, turns, played), "", *excerpt(ran.dialogue, None, ())]
+        return [_unreached(scope_name, turns, played), "", *excerpt(ran.dialogue)]
     scope = played.scope(turns.index(scope_name) if scope_name in turns else None)
     check = parts.of(task).get(name)
     step = decisive(outcome, check, scope, ran.row) if check is not None else scope.steps - 1
     at = step_of(scope_name, turns, played.facts, step) if step is not None and step >= 0 else None
     if at is None:
-        return ["the agent took no step, so nothing holds", "", *excerpt(ran.dialogue, None, ())]
+        return ["the agent took no step, so nothing holds", "", *excerpt(ran.dialogue)]
     lines = [_decided(one, outcome, step_name(at))] if isinstance(outcome, Settled) else []
     if not isinstance(outcome, Settled):
         lines += _judged(name, ran, step_name(at) if check is not None else None)
-    marked: list[str] = []
-    if check is not None:
-        assert step is not None
-        lines += _parts(check, one, ran, scope, step)
-        scope.found = []
-        check.function(scope, ran.row)
-        marked = scope.evidence(scope.found, step)
-    return [*lines, "", *excerpt(ran.dialogue, at, marked)]
+    if check is None:
+        return [*lines, "", *excerpt(ran.dialogue, at)]
+    assert step is not None
+    lines += _parts(check, one, ran, scope, step)
+    matched = _evidence([check], ran, scope, step)
+    near = _evidence([each for atom in check.atoms() for each in atom.alone], ran, scope, step)
+    return [*lines, "", *excerpt(ran.dialogue, at, matched, near)]
+
+
+def _evidence(parts: Iterable[Part], ran: Ran, scope: Scope, step: int) -> list[str]:
+    """The segments that match some parts of a check, up to and with a step."""
+    scope.found = []
+    for part in parts:
+        part.function(scope, ran.row)
+    return scope.evidence(scope.found, step)
 
 
 def _parts(check: Part, one: Written, ran: Ran, scope: Scope, step: int) -> Iterator[str]:
@@ -93,14 +106,18 @@ def _decided(one: Written, outcome: Settled, step: str) -> str:
 
 def _judged(name: str, ran: Ran, step: str | None) -> list[str]:
     """What the test says in the judge's place; `step` is where the check leaves the item open."""
-    said = [f"`judged` in line {s.line} says so" for one, s in ran.test.judged if one.item == name]
-    return [(f"{said[0]}; its check leaves it open at {step}:" if step else said[0])]
+    said = [f"`judged` in line {s.line}" for one, s in ran.test.judged if one.item == name]
+    if not said:
+        return [f"the check of `{name}` leaves it open at {step}:"]
+    open_ = f", where its check leaves it open at {step}:" if step else ""
+    return [f"the test says so itself, with {said[0]}{open_}"]
 
 
 def _unreached(scope: str, turns: list[str], played: Played) -> str:
     closed = played.closed
     if closed is None or turns.index(scope) <= closed:
-        return f"the dialogue has no turn `{scope}`: it ends after {played.card.reached} of them"
+        turns_ = counted(played.card.reached, "turn")
+        return f"turn `{scope}` was not reached: the dialogue has {turns_}"
     turn = played.card.plan.instance.task.turns[closed]
     failed = [
         f"`{turn.name}.{item.name}`"

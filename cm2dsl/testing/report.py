@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from cm2dsl.testing.cover import Cover
 from cm2dsl.testing.explain import explain
@@ -15,9 +16,9 @@ from cm2dsl.testing.subject import Subject, Task, WrittenTest
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A complaint of a test: its kind, and what explains it, a line each."""
+    """What is said of a test: a failure, an error or a note, and what explains it, a line each."""
 
-    kind: Status | str
+    kind: Literal["failed", "error", "note"]
     complaint: Complaint
     story: tuple[str, ...] = ()
 
@@ -106,9 +107,12 @@ def names(test: WrittenTest) -> list[str]:
 
 
 def _result(ran: Ran, runner: Runner) -> Result:
-    said = [Said("error", one) for one in ran.faults]
-    for one in ran.failures:
-        said.append(Said("failed", one, tuple(explain(one, ran, runner.parts))))
+    wrong: list[tuple[Literal["failed", "error"], Complaint]] = [
+        ("error", one) for one in ran.faults
+    ]
+    wrong += [("failed", one) for one in ran.failures]
+    wrong.sort(key=lambda pair: pair[1].span.start)
+    said = [Said(kind, one, tuple(explain(one, ran, runner.parts))) for kind, one in wrong]
     said += [Said("note", one) for one in ran.notes]
     reward = ran.played.scored.reward if ran.played is not None else None
     return Result(ran.test, ran.status, reward, tuple(said))

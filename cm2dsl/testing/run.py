@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Literal
+
+from msgspec.structs import replace
 
 from cm2dsl import ir
 from cm2dsl.chat import from_chat
@@ -26,12 +28,16 @@ Status = Literal["passed", "failed", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """Something to be said of a test at a place of it. `wanted` is the expectation that failed."""
+    """Something to be said of a test at a place of it.
+
+    `wanted` is the expectation that failed, `open` are the items that nobody has decided.
+    """
 
     message: str
     span: Span
     help: str = ""
     wanted: Expectation | None = None
+    open: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -116,7 +122,7 @@ class Runner:
             goes = "goes" if len(open_) == 1 else "go"
             said = f"this depends on {names}, which {goes} to the judge"
             help = f"say what the judge says, `pass` or another verdict: {lines}"
-            ran.faults.append(Complaint(said, where, help))
+            ran.faults.append(Complaint(said, where, help, open=tuple(open_)))
 
 
 def _dialogue(raw: bytes) -> Trajectory:

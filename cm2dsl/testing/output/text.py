@@ -23,7 +23,9 @@ def show(reports: Sequence[Report], verbose: bool) -> str:
     if verbose:
         parts.append("\n".join(_names(reports)))
     parts += [_coverage(reports)]
-    parts += ["\n".join(_uncovered(report, verbose)) for report in reports if report.uncovered]
+    wrong = count(reports, "failed") + count(reports, "error")
+    for report in reports if verbose or not wrong else ():
+        parts += ["\n".join(_uncovered(report, verbose))] if report.uncovered else []
     parts.append(_counts(reports))
     return "\n\n".join(parts).translate(HIDDEN) + "\n"
 
