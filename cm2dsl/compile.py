@@ -17,6 +17,7 @@ from cm2dsl.diagnostic import CompileError, Diagnostic, render
 from cm2dsl.emit.unchanged import Written, is_unchanged, written
 from cm2dsl.lint.output import format_option, report
 from cm2dsl.specs import specs_below
+from cm2dsl.watch import Watchable
 
 if TYPE_CHECKING:
     from cm2dsl.cache import Cache
@@ -33,7 +34,7 @@ class Job(Struct):
     analysed: Analysed | None = None
 
 
-@click.command("compile")
+@click.command("compile", cls=Watchable)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "-o",
