@@ -27,6 +27,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -109,8 +110,9 @@ class Cache:
                 file.write(sha256(body).hexdigest().encode() + b"\n" + body)
             os.replace(beside, path)
         except OSError:
-            Path(beside).unlink(missing_ok=True)
             self._folder = None
+            with suppress(OSError):
+                Path(beside).unlink()
 
     def _path(self, key: Key) -> str:
         name = sha256(repr(key).encode()).hexdigest()

@@ -92,6 +92,11 @@ def analyse(path: Path, shown: str | None = None) -> Analysed:
 def _read(path: Path, shown: str, files: Files) -> Source | None:
     nowhere = Span(Source(path, shown, ""), 0, 0)
     try:
+        path.name.encode()
+    except UnicodeEncodeError:  # the bundle names the file, and is UTF-8
+        fault = Diagnostic("E402", "the name of the spec is not UTF-8 text", nowhere, "rename it")
+        raise CompileError([fault]) from None
+    try:
         raw = path.read_bytes()
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
