@@ -39,9 +39,10 @@ def arguments_for(tool: ir.Tool, every: bool) -> dict[str, Any]:
 def _value(schema: Any, root: Schema, every: bool, depth: int) -> Any:
     if not isinstance(schema, Mapping) or depth > DEEPEST:
         return None if depth > DEEPEST else "a"
-    for word in ("const", "default"):
-        if word in schema:
-            return schema[word]
+    if "const" in schema:
+        return schema["const"]
+    if schema.get("default") is not None:  # null stands for "none was said", whatever the type
+        return schema["default"]
     for word in ("enum", "examples"):
         if isinstance(schema.get(word), list) and schema[word]:
             return schema[word][0]

@@ -57,7 +57,7 @@ def _one(op: str, argument: Any, groups: dict[int, str]) -> str:
             least, _, inner = argument
             if least > MOST:
                 raise ValueError("too long")
-            return _said(inner, groups) * int(least)
+            return _said(inner, groups) * int(least) if least else ""
         case "GROUPREF":
             return groups.get(argument, "")
         case "ASSERT":
