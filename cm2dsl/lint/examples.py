@@ -37,7 +37,7 @@ RECORDING = {
             ],
         },
         {"role": "tool", "tool_call_id": "1", "content": '{"flights": [{"number": "KF12"}]}'},
-        {"role": "assistant", "content": "KF12 leaves at 08:00 and costs 120."},
+        {"role": "assistant", "content": "KF12 leaves at 08:00 in the morning and costs 120."},
     ],
 }
 ROW_RECORDING = {

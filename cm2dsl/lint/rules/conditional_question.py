@@ -17,6 +17,17 @@ TRAILING = re.compile(
 )
 TELLS = re.compile(r"\b(?:what|how|whether|whom|which)\b", re.IGNORECASE)
 """Before a trailing condition: it may belong to what the reply says, as in "what to do, if …"."""
+AT_THE_END = re.compile(
+    r"\b(?:if|when|whenever|unless|in case)\s+(?:the|it|they|there|a|an|no|any|its|user|he|she)\b"
+    r"[^?,]*(?=\?\s*$)",
+    re.IGNORECASE,
+)
+SAYS = re.compile(
+    r"\b(?:that|what|how|whether|whom|which|where|why|to|ask|say|tell|explain|state|mention|know"
+    r"|indicate|warn|advise|suggest|describe|instruct|commit|promise|offer|check|see|confirm)s?\b",
+    re.IGNORECASE,
+)
+"""Before a condition at the end without a comma: it is then a part of what is said."""
 CHINESE = re.compile(
     r"\s*(?:(?:如果|若(?!干)|假如|假设|倘若|要是|一旦|当(?![前天日地事时中然场班月年晚初下]))"
     r"[^，,？?]*|[^，,？?]*(?:(?<![同小及按准随当临暂平届])时|的时候|的话))[，,]"
@@ -45,12 +56,15 @@ class ConditionalQuestion(Rule):
         ),
         Bad('item priced { ask "Does the reply name the fee, if any?" fail "Names another" }'),
         Bad('item priced { ask "Is the fee named if there is one?" fail "Names another" }'),
+        Bad('item calm { ask "Is the agent calm when the user gets angry?" fail "Scolds" }'),
+        Bad('item priced { ask "Is the fee waived if the flight is late?" fail "Takes a fee" }'),
         Bad('item 报价 { ask "如果号满了，回复有没有说明？" fail "说还有号" }'),
         Bad('item 报价 { ask "病人问价格时，回复有没有回答？" fail "不理" }'),
     )
     good = (
         'item asks { ask "Does the reply ask if the user wants a seat?" fail "Books one at once" }',
         'item tells { ask "Does the reply say what to do, if it is late?" fail "No advice" }',
+        'item tells { ask "Does the reply promise a call when the seat is free?" fail "None" }',
         """item tells {
   ask  "If the flight is sold out, does the reply say so?"
   fail "Offers seats, or says nothing of them; otherwise it passes"
@@ -73,6 +87,10 @@ def _condition(text: str) -> str | None:
     if found is None:
         found = TRAILING.search(text)
         if found is not None and TELLS.search(text[: found.start()]):
+            return None
+    if found is None:
+        found = AT_THE_END.search(text)
+        if found is not None and SAYS.search(text[: found.start()]):
             return None
     return found[0].strip(" ,，") if found is not None else None
 

@@ -3,14 +3,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cm2dsl import ir, nodes
+from cm2dsl import ir
 from cm2dsl.lint.rule import Bad, Finding, Rule
-from cm2dsl.lint.subject import Placed, Subject
+from cm2dsl.lint.subject import Subject
 
 STYLE = (
     "polite politely politeness friendly kind kindly courteous courteously concise concisely "
     "brief tone warm professional professionally empathetic respectful respectfully style "
-    "short fluent natural cheerful"
+    "short fluent natural cheerful clear clearly understandable readable well structured"
 )
 FILLER = (
     "is are does do the a an reply replies agent assistant tutor answer response message its in of "
@@ -30,7 +30,7 @@ FILLER_ZH = re.compile(
 class StyleOnly(Rule):
     """Any reply can be polite, also one that does nothing. An item that looks at style alone is the
     easiest of its turn; where none is worth more, the policy gets as much for manners as for the
-    task. Give it a smaller weight.
+    task, and where it is the only one, manners are all there is to learn. Give it a smaller weight.
     """
 
     code = "L208"
@@ -41,6 +41,10 @@ class StyleOnly(Rule):
         Bad(
             """item polite { ask "Is the reply polite and friendly?" fail "Scolds the user" }
 item priced { check reply contains "120" }"""
+        ),
+        Bad(
+            """item polite { ask "Is the reply clear and concise?" fail "Begins with a history" }
+never books veto { check called book }"""
         ),
         Bad(
             """item 礼貌 { ask "回复的语气是不是礼貌？" fail "催促用户" }
@@ -59,19 +63,15 @@ item priced { check reply contains "120" }""",
             item = placed.item
             if item.expr is not None or item.ask is None or not _is_style(item.ask):
                 continue
-            others = [one.weight for one in _beside(placed) if one is not item]
-            if others and item.weight >= max(others) > 0:
+            others = (one.weight for one in placed.items if one is not item)
+            if item.weight and item.weight >= max(others, default=0):
                 message = f"`{item.name}` is about style, and no item of the turn is worth more"
                 help = "give it less weight than what the turn is for: `weight 0.5`"
-                node = placed.node
-                span = node.name.span if isinstance(node, nodes.Item) else node.template.span
-                yield Finding(span, message, help)
+                yield Finding(placed.span, message, help)
 
 
-def _beside(placed: Placed) -> tuple[ir.Item, ...]:
-    """The items of the same turn, or of the task scope."""
-    turns = {turn.name: turn.items for turn in placed.task.turns}
-    return turns.get(placed.scope, placed.task.items)
+WORD = re.compile(r"[a-z]+")
+STYLE_WORDS, KNOWN_WORDS = frozenset(STYLE.split()), frozenset(f"{STYLE} {FILLER}".split())
 
 
 def _is_style(ask: ir.Text) -> bool:
@@ -79,8 +79,7 @@ def _is_style(ask: ir.Text) -> bool:
     if not all(isinstance(part, str) for part in ask):
         return False
     text = "".join(str(part) for part in ask)
-    words = set(re.findall(r"[a-z]+", text.casefold()))
+    words = set(WORD.findall(text.casefold()))
     if words:
-        style = set(STYLE.split())
-        return bool(words & style) and words <= style | set(FILLER.split())
+        return not words.isdisjoint(STYLE_WORDS) and words <= KNOWN_WORDS
     return STYLE_ZH.search(text) is not None and not FILLER_ZH.sub("", STYLE_ZH.sub("", text))
