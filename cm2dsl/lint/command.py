@@ -92,7 +92,7 @@ def command(
             return Linter(*settings)
         except UnknownRule as error:
             if error.code in (*config.select, *config.ignore):
-                error.message = f"{config.path}: {error.message}"
+                raise click.UsageError(f"{config.path}: {error.message}") from None
             raise
 
     found: list[Diagnostic] = []

@@ -14,7 +14,7 @@ def rules(ctx: Context, param: Parameter, incomplete: str) -> list[CompletionIte
     from cm2dsl.lint.registry import all_rules
 
     before, comma, begun = incomplete.rpartition(",")
-    known = {rule.code[:2]: rule.family for rule in all_rules()}
+    known: dict[str, str] = {rule.code[:2]: rule.family for rule in all_rules()}
     known |= {name: rule.title for rule in all_rules() for name in (rule.code, rule.name)}
     return _beginning(begun, known, before + comma)
 
