@@ -131,8 +131,8 @@ def test_flaws_that_are_put_into_a_spec_are_mended_back_to_what_it_meant(
         fixes = [one.fix for one in found if one.fix is not None]
         safe = [fix for fix in fixes if fix.safe]
         mended_codes.update(one.code for one in found if one.fix is not None)
-        for fix in [*safe[::20], safe]:
-            text, count = apply(worse.source.text, fix if isinstance(fix, list) else [fix])
+        for some in [*([fix] for fix in safe[::20]), safe]:
+            text, count = apply(worse.source.text, some)
             assert count
             after = compiled(path, text).spec
             assert after is not None

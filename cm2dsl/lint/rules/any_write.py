@@ -3,8 +3,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cm2dsl import ir
+from cm2dsl.lint.implies import counts
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.subject import Subject
+from cm2dsl.lower.order import DIALOGUE
 
 
 class AnyWrite(Rule):
@@ -16,7 +18,10 @@ class AnyWrite(Rule):
     name = "any-write"
     family = "reward"
     title = "a write is rewarded, and nothing looks at its arguments"
-    bad = (Bad("item books { check called book }"),)
+    bad = (
+        Bad("item books { check called book }"),
+        Bad("at_end books { check succeeded book and replied }"),
+    )
     good = (
         'item books { check called book(flight == "KF12") }',
         """item books { check called book }
@@ -34,22 +39,32 @@ never books veto { check called book }""",
             if tool.effect == "write" and tool.parameters.get("properties")
         }
         for placed in subject.placed():
-            task, item = placed.task, placed.item
-            if item.kind == "never" or not item.weight or not isinstance(item.expr, ir.Called):
+            item = placed.item
+            if item.kind == "never" or not item.weight or item.expr is None:
                 continue
-            call = item.expr
-            if call.by == "user" or call.tool not in writes or call.exact or call.where:
+            open_ = [call for call in _calls(item.expr) if call.tool in writes and _is_open(call)]
+            if not open_:
                 continue
-            if call.count is not None and (call.count.op == "at_most" or not call.count.times):
-                continue
-            turn = next((one for one in task.turns if one.name == placed.scope), None)
-            around = (*(turn.items if turn else ()), *task.items)
+            around = (*placed.items, *(placed.task.items if placed.scope != DIALOGUE else ()))
             if any(one.ask is not None and one.focus == "tool_call" for one in around):
                 continue
-            if not any(_looks(one.expr, call.tool) for one in around):
-                message = f"`{item.name}` rewards any call of `{call.tool}`"
-                help = f"say which call is right: `called {call.tool}(… == …)`"
-                yield Finding(placed.node.span, message, help)
+            for tool in dict.fromkeys(call.tool or "" for call in open_):
+                if not any(_looks(one.expr, tool) for one in around):
+                    message = f"`{item.name}` rewards any call of `{tool}`"
+                    help = f"say which call is right: `called {tool}(… == …)`"
+                    yield Finding(placed.node.span, message, help)
+
+
+def _calls(check: ir.Check) -> list[ir.Called]:
+    """The calls that a check wants, itself or as a part of an `and`."""
+    if isinstance(check, ir.And):
+        return [call for part in check.of for call in _calls(part)]
+    return [check] if isinstance(check, ir.Called) else []
+
+
+def _is_open(call: ir.Called) -> bool:
+    """Whether any arguments will do, of a call of the agent that has to be made."""
+    return call.by != "user" and not (call.exact or call.where) and bool(counts(call)[0])
 
 
 def _looks(part: object, tool: str) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cm2dsl import ir
+from cm2dsl.lint.implies import implies
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.subject import Placed, Subject
 
@@ -20,6 +21,10 @@ class DuplicateItem(Rule):
         Bad(
             """item searches { check called search(to == "Rome") }
 item looks    { check called search(to == "Rome") }"""
+        ),
+        Bad(
+            """item searches { check called search(to == "Rome", day == "Monday") }
+item looks    { check called search(day == "Monday", to == "Rome") }"""
         ),
         Bad(
             """
@@ -56,4 +61,8 @@ def _same(one: ir.Item, other: ir.Item) -> bool:
         return False
     if set(one.after) != set(other.after):
         return False
-    return (one.kind, one.expr, one.ask) == (other.kind, other.expr, other.ask)
+    if (one.kind, one.ask) != (other.kind, other.ask):
+        return False
+    if one.expr is None or other.expr is None:
+        return one.expr == other.expr
+    return implies(one.expr, other.expr) and implies(other.expr, one.expr)

@@ -83,8 +83,10 @@ def _includes(other: ir.Item, item: ir.Item) -> bool:
     """Whether whatever satisfies `other` satisfies `item`, which is worth no less or guards."""
     if other is item or other.kind != item.kind or other.ask is not None:
         return False
-    if other.expr is None or item.expr is None or other.expr == item.expr:
+    if other.expr is None or item.expr is None:
         return False
+    if implies(other.expr, item.expr) and implies(item.expr, other.expr):
+        return False  # two of the same are another rule's (L103)
     if not set(item.after) <= set(other.after):
         return False
     if item.kind == "never":

@@ -8,19 +8,30 @@ from cm2dsl.lint.subject import Subject
 
 class ShadowedTool(Rule):
     """A parameter of a template that is named as a tool is hides it there: `called search` means
-    what the template is given, and a reader takes it for the tool.
+    what the template is given, and a reader takes it for the tool. So does the name of a task's
+    row: `search.to` looks like a part of a call.
     """
 
     code = "L112"
     name = "shadowed-tool"
     family = "structure"
-    title = "a template parameter with the name of a tool"
+    title = "a template parameter or a row with the name of a tool"
     bad = (
         Bad(
             """
 template once(search) never veto { check called search at_least 2 times }
 
 task trip { turn ask { user "Hello" item answers { check replied } use once(book) } }
+"""
+        ),
+        Bad(
+            """
+task trip each search in "rows.csv" {
+  turn ask {
+    user "To {search.to} on {search.day}"
+    item goes { check called search(to == search.to) }
+  }
+}
 """
         ),
     )
@@ -41,3 +52,7 @@ task trip { turn ask { user "Hello" item answers { check replied } use once(book
                 if param.text in tools:
                     message = f"parameter `{param.text}` hides the tool of that name"
                     yield Finding(param.span, message, "rename the parameter: `tool`, say")
+        for node in subject.tasks:
+            if node.each is not None and node.each.row.text in tools:
+                message = f"the row `{node.each.row.text}` has the name of a tool"
+                yield Finding(node.each.row.span, message, "rename the row: `row`, say")
