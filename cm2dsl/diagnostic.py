@@ -133,13 +133,18 @@ def render(diagnostic: Diagnostic) -> str:
     """The fault as text: place, message, the line with carets, help."""
     span = diagnostic.span
     kind = f"{diagnostic.severity}[{diagnostic.title}]"
-    head = f"{_place(span)}: {kind}: {diagnostic.message}"
+    head = one_line(f"{_place(span)}: {kind}: {diagnostic.message}")
     parts = [head, snippet(span)]
     for other, note in diagnostic.related:
-        parts += [f"{_place(other)}: note: {note}", snippet(other)]
+        parts += [one_line(f"{_place(other)}: note: {note}"), snippet(other)]
     if diagnostic.help:
-        parts.append(f"  = help: {diagnostic.help}")
+        parts.append(one_line(f"  = help: {diagnostic.help}"))
     return "\n".join(part for part in parts if part).translate(HIDDEN)
+
+
+def one_line(text: str) -> str:
+    """A text that holds a user's, as one line: nothing of it begins a line, or is hidden."""
+    return text.translate(HIDDEN).replace("\n", "\\n")
 
 
 def _place(span: Span) -> str:

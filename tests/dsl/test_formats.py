@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -164,6 +165,17 @@ def test_github_reads_back_what_was_said() -> None:
         text = match["text"].replace("%0A", "\n").replace("%25", "%")
         assert text.split("\n")[0] == record["message"]
         assert text.split("\n")[-1] == record["help"]
+
+
+@pytest.mark.parametrize("form", ["text", "concise", "github"])
+def test_no_line_of_a_log_begins_with_what_a_spec_says(form: str) -> None:
+    """A runner obeys lines that begin with `::`."""
+    text = "\n::error::x\r::stop-commands::y"
+    span = Span(Source(Path("a"), f"a{text}.cm2", text), 3, 4)
+    fault = Diagnostic("E001", f"unexpected `{text}`", span, text, ((span, text),))
+    shown = import_module(f"cm2dsl.lint.output.{form}").show([fault])
+    lines = [line for line in re.split(r"[\r\n]", shown) if line.startswith("::")]
+    assert len(lines) == (form == "github")
 
 
 def test_github_has_no_columns_over_several_lines() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cm2dsl.diagnostic import HIDDEN, Diagnostic
+from cm2dsl.diagnostic import Diagnostic, one_line
 
 
 def show(found: Sequence[Diagnostic]) -> str:
@@ -14,4 +14,4 @@ def show(found: Sequence[Diagnostic]) -> str:
 def _line(one: Diagnostic) -> str:
     span = one.span
     line = f"{span.source.name}:{span.line}:{span.column}: {one.code} {one.message}"
-    return line.translate(HIDDEN).replace("\n", "\\n") + "\n"
+    return one_line(line) + "\n"
