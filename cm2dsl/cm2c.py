@@ -6,9 +6,12 @@ from importlib import import_module
 
 import click
 
+from cm2dsl.identity import __version__
+
 COMMANDS = {
     "compile": ("cm2dsl.compile", "command"),
     "completion": ("cm2dsl.completion", "command"),
+    "diff": ("cm2dsl.diff.command", "command"),
     "explain": ("cm2dsl.explain", "command"),
     "floor": ("cm2dsl.floor.command", "command"),
     "fmt": ("cm2dsl.fmt.command", "command"),
@@ -36,6 +39,6 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="cm2dsl", prog_name="cm2c")
+@click.version_option(__version__, prog_name="cm2c")
 def main() -> None:
     """Compile, lay out and check checklist rewards written in .cm2."""

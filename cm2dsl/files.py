@@ -33,6 +33,7 @@ class Files:
         self.sources: dict[str, Source] = {}
         self.shown_root = ""
         self.through_link = False
+        self._names: dict[Path, str] = {}
 
     def shown(self, name: str) -> str:
         """The file as the user would name it from where they stand."""
@@ -93,6 +94,12 @@ class Files:
         near = suggest(path.name, beside)
         help = near if near.startswith("did you") else "make the file, or correct the name"
         self.log.error("E402", f"there is no file `{name}`", span, help)
+
+    def name_of(self, source: Source) -> str:
+        """The name of a file that was opened."""
+        if source.path not in self._names:
+            self._names[source.path] = source.path.relative_to(self.root).as_posix()
+        return self._names[source.path]
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of everything that was read, by name."""

@@ -34,11 +34,8 @@ class Context(Struct, frozen=True):
 
 def place(span: Span, files: Files) -> ir.Place:
     """A span in the IR; its file is named relative to the spec's folder."""
-    return ir.Place(
-        file=span.source.path.relative_to(files.root).as_posix(),
-        line=span.line,
-        column=span.column,
-    )
+    line, column = span.source.position(span.start)
+    return ir.Place(file=files.name_of(span.source), line=line, column=column)
 
 
 def lower_task(task: nodes.Task, context: Context) -> ir.Task | None:
