@@ -1,0 +1,1 @@
+"""How a diff is written: one format a file. Each has `show(diff) -> str`."""

@@ -1,0 +1,117 @@
+"""Step credit of two versions compared: groups of two rollouts, in order of size.
+
+What a rollout gets at a step depends on what is open there and on what flipped in the end; what its
+partner adds, on what flipped in the partner. So rollouts are told apart by a profile, the smallest
+of each kind is kept, and profiles are put in pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from itertools import groupby
+
+from cm2dsl.diff.forms import open_shares, shares, unequal, variables
+from cm2dsl.diff.search import dialogues
+from cm2dsl.diff.table import CLOSE, NEVER, Dialogue, Table, outcome
+from cm2dsl.diff.verdicts import (
+    BOUND,
+    SAME,
+    Finding,
+    doubted,
+    gates_before,
+    joined,
+    size,
+    spaces_of,
+)
+
+Flips = tuple[tuple[bool, ...], tuple[bool, ...]]
+Open = tuple[tuple[tuple[int, float], ...], tuple[tuple[int, float], ...]]
+"""In each version: the items that are open at a step, by place, with their shares of what is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A rollout as step credit sees it."""
+
+    flips: Flips
+    steps: frozenset[Open]
+
+
+def step(table: Table, bound: int = BOUND) -> Finding:
+    """Whether A_s is the same at every step of every group."""
+    return joined([_scope(table, t, bound) for t in range(table.turns + 1)])
+
+
+def _scope(table: Table, scope: int, bound: int) -> Finding:
+    at = [scope in side.at for side in table.sides]
+    worth = [open_shares(table, n, scope) if at[n] else {} for n in (0, 1)]
+    gates = [gates_before(table, side, scope) for side in table.sides]
+    if not any(worth) or (gates[0] == gates[1] and not unequal(worth[0], worth[1])):
+        return SAME
+    found = {form for n in (0, 1) for form in shares(table, n, scope)}
+    spaces = spaces_of(table, scope, variables(found), set(), times=2)
+    kept: dict[Profile, Dialogue] = {}
+    partners: dict[Flips, Dialogue] = {}
+    of = sum(space.rows(table) for space in spaces)
+    tried = 0
+    for _, same_size in groupby(dialogues(table, spaces), key=lambda one: one.size):
+        old = set(kept), set(partners)
+        for dialogue in same_size:
+            tried += 1
+            if tried > bound:
+                return Finding("unknown", (), bound, of)
+            profile = _profile(table, scope, dialogue)
+            kept.setdefault(profile, dialogue)
+            partners.setdefault(profile.flips, dialogue)
+        pairs = sorted(_differing(kept, partners, old), key=size)
+        if pairs:
+            return Finding("differs", pairs[0], tried, of)
+    same = Finding("same", (), tried, of)
+    return doubted(table, same) if scope == table.turns and gates[0] != gates[1] else same
+
+
+def _profile(table: Table, scope: int, dialogue: Dialogue) -> Profile:
+    """Places count the items of the scope that carry reward."""
+    flips: list[tuple[bool, ...]] = []
+    opened: list[list[tuple[tuple[int, float], ...]]] = []
+    for number, side in enumerate(table.sides):
+        found = outcome(table, number, dialogue)
+        own = [
+            (found.windows[index], node.weight)
+            for index, node in enumerate(side.nodes)
+            if side.scope[index] == scope and scope in side.at and node.weight > 0
+        ]
+        flips.append(tuple(flip < NEVER for (_, flip), _ in own))
+        opened.append([_open(own, s) for s in range(found.steps)])
+    longest = max(len(opened[0]), len(opened[1]))
+    padded = [[*steps, *([()] * (longest - len(steps)))] for steps in opened]
+    return Profile((flips[0], flips[1]), frozenset(zip(*padded, strict=True)))
+
+
+def _open(own: list[tuple[tuple[int, int], float]], s: int) -> tuple[tuple[int, float], ...]:
+    found = [(i, weight) for i, ((ready, flip), weight) in enumerate(own) if ready <= s <= flip]
+    total = sum(weight for _, weight in found)
+    return tuple((i, weight / total) for i, weight in found)
+
+
+def _differing(
+    kept: Mapping[Profile, Dialogue],
+    partners: Mapping[Flips, Dialogue],
+    old: tuple[Set[Profile], Set[Flips]],
+) -> Iterator[tuple[Dialogue, Dialogue]]:
+    """Pairs whose first rollout is credited otherwise; those of two old ones have been tried."""
+    for profile, dialogue in kept.items():
+        for flips, partner in partners.items():
+            if profile in old[0] and flips in old[1]:
+                continue
+            if any(abs(_apart(profile.flips, flips, opened)) > CLOSE for opened in profile.steps):
+                yield dialogue, partner
+
+
+def _apart(own: Flips, other: Flips, opened: Open) -> float:
+    """Twice the difference of A_s between the versions, in a group of the two."""
+    before, after = (
+        sum(share * (own[n][i] - other[n][i]) for i, share in opened[n]) for n in (0, 1)
+    )
+    return before - after

@@ -1,0 +1,63 @@
+"""The table of two versions of a task, once it is known which verdicts they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from cm2dsl import ir
+from cm2dsl.diff.table import Node, Side, Table, Variable
+from cm2dsl.reward.checklist import DIALOGUE
+from cm2dsl.reward.plan import credit_task
+
+Label = tuple[Hashable, bool]
+"""What tells a verdict from the others of its scope, and whether it is closed."""
+
+Labels = Sequence[Sequence[Label]]
+"""The labels of each scope's items: the turns, then the task scope."""
+
+
+def scopes_of(task: ir.Task) -> list[tuple[str, tuple[ir.Item, ...]]]:
+    """The turns, and last the task scope, with their items."""
+    return [*((turn.name, turn.items) for turn in task.turns), (DIALOGUE, task.items)]
+
+
+def table_of(before: ir.Task, after: ir.Task, labels: tuple[Labels, Labels]) -> Table:
+    """The table; items with the same label, in the same scope, have one verdict.
+
+    The two tasks have equally many turns, of which each is the other's.
+    """
+    known: dict[tuple[int, Label], int] = {}
+    sides = tuple(
+        _side(task, own, known) for task, own in zip((before, after), labels, strict=True)
+    )
+    variables = tuple(Variable(scope, closed) for scope, (_, closed) in known)
+    return Table(len(before.turns), variables, (sides[0], sides[1]))
+
+
+def _side(task: ir.Task, labels: Labels, known: dict[tuple[int, Label], int]) -> Side:
+    scopes = scopes_of(task)
+    places = [(name, item) for name, items in scopes for item in items]
+    index = {f"{name}.{item.name}": number for number, (name, item) in enumerate(places)}
+    nodes: list[Node] = []
+    scope_of: list[int] = []
+    for scope, ((_, items), own) in enumerate(zip(scopes, labels, strict=True)):
+        for item, label in zip(items, own, strict=True):
+            nodes.append(
+                Node(
+                    variable=known.setdefault((scope, label), len(known)),
+                    weight=item.weight,
+                    after=tuple(index[name] for name in item.after),
+                    strict=item.strict,
+                    veto=item.veto,
+                    penalty=item.penalty,
+                )
+            )
+            scope_of.append(scope)
+    names = [name for name, _ in scopes]
+    _, at = credit_task(task, judged=True)
+    return Side(
+        tuple(nodes),
+        tuple(scope_of),
+        frozenset(names.index(name) for name in at),
+        task.assign.unreached,
+    )
