@@ -107,8 +107,8 @@ class _Test:
         came = self._came(name)
         if came is None or name in self._named:
             return came is not None
-        if not self._rewards:
-            return False
+        if not (self._rewards or self.ran.task.items[name].item.strict):
+            return False  # it changes the reward, and with `strict` what comes after
         steps = self._scope_steps(name)
         other = Decision(Verdict.FAIL, OTHERWISE)
         if came == "fail":
@@ -126,6 +126,8 @@ class _Test:
 
     def _atom(self, name: str, index: int) -> str | None:
         """What an atom was at the step that decided."""
+        if self._came(name) is None:
+            return None
         check = self._parts[name]
         scope = self.played.scope(self._turn(name))
         step = decisive(self.played.scored.outcomes[name], check, scope, self.ran.row)
