@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cm2dsl.codes import code_of
 from cm2dsl.compiler import Analysed, analyse
 from cm2dsl.diagnostic import Diagnostic
 from cm2dsl.lint.budget import Budget
@@ -26,6 +27,9 @@ class UnknownRule(click.UsageError):
 
     def __init__(self, code: str) -> None:
         self.code = code
+        if code_of(code) is not None:
+            super().__init__(f"`{code}` is no rule to choose: it is reported in any case")
+            return
         near = nearest(code, [name for rule in all_rules() for name in (rule.code, rule.name)])
         help = f"did you mean `{near}`?" if near else "`cm2c explain` lists them"
         super().__init__(f"there is no rule `{code}`: {help}")

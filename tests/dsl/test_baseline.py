@@ -133,7 +133,8 @@ def test_a_baseline_that_cannot_be_written_is_said(folder: Path) -> None:
     [
         (["--select", "L999"], "there is no rule `L999`: `cm2c explain` lists them"),
         (["--select", "L1,vague-wrod"], "no rule `vague-wrod`: did you mean `vague-word`?"),
-        (["--ignore", "E101"], "there is no rule `E101`"),
+        (["--ignore", "E101"], "`E101` is no rule to choose: it is reported in any case"),
+        (["--ignore", "L001"], "`L001` is no rule to choose"),
         (["--ignore", "L203 L205"], "there is no rule `L203 L205`"),
     ],
 )
