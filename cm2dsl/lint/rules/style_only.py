@@ -13,10 +13,10 @@ STYLE = (
     "short fluent natural cheerful clear clearly understandable readable well structured"
 )
 FILLER = (
-    "is are does do the a an reply replies agent assistant tutor answer response message its in of "
-    "to user customer student and or with manner way it each every all throughout always very use "
-    "uses keep keeps stay stays sound sounds remain remains be speak write written have has "
-    "towards dialogue conversation"
+    "is are was were does do did the a an reply replies agent assistant tutor answer response "
+    "message its in of to user customer student and or with manner way it each every all "
+    "throughout always very use uses keep keeps stay stays sound sounds remain remains be speak "
+    "write written have has towards dialogue conversation"
 )
 STYLE_ZH = re.compile(
     "礼貌|友好|友善|亲切|热情|语气|口吻|态度|平和|温和|简洁|简短|得体|客气|耐心|体谅|体贴|专业|自然"
