@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+
+class Budget(Struct, frozen=True):
     """The most of each: requests and estimated tokens of a rollout, and shares of a task's reward.
 
     `judge_calls` counts every vote; `prompt_tokens` is for one prompt, which has to fit the judge's

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct, field
 
 from cm2dsl.lint.budget import SETTINGS, SHARES, Budget
 from cm2dsl.nearest import nearest
@@ -17,8 +16,7 @@ CODES = ("select", "ignore")
 KEYS = (*CODES, *SETTINGS)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """Codes, families or names of rules to run, and not to run; no `select` is all of them.
 
     `budget` is what the judging of a rollout may cost, and what may be earned for nothing. `path`
@@ -41,6 +39,8 @@ def read_config(start: Path) -> Config:
         path = place / FILE
         if not path.is_file():
             continue
+        import tomllib  # not needed where there is no such file
+
         try:
             whole = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:

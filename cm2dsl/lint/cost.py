@@ -13,8 +13,9 @@ is one, and four others are one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from cm2dsl import ir, prompts
 from cm2dsl.lint.scopes import scopes_of
@@ -44,8 +45,7 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """Letters, and how many of them are Chinese."""
 
     letters: int = 0
@@ -60,8 +60,7 @@ class Size:
         return self.han + -(-(self.letters - self.han) // 4)
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """The size of a prompt for an item, by full name, and of its parts.
 
     `fixed` are the instructions, what the agent was told and the tools; `dialogue` is what is shown
@@ -78,8 +77,7 @@ class Prompt:
         return self.fixed + self.dialogue + self.criterion
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     """What a rollout takes at most: one prompt for each item with an `ask`, each for every vote."""
 
     prompts: tuple[Prompt, ...]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cm2dsl import ir
 from cm2dsl.lint.implies import never_true
@@ -60,8 +61,7 @@ def waits_for_the_end(task: ir.Task, scope: str, item: ir.Item) -> list[str]:
     return late
 
 
-@dataclass(frozen=True, slots=True)
-class Dead:
+class Dead(Struct, frozen=True):
     """The items that no dialogue satisfies, and the turns that never come.
 
     `items` are full names, each with what it fails for: its own name, or that of what it waits for.

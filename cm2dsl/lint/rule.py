@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import ClassVar, Literal
+
+from msgspec import Struct, field
 
 from cm2dsl.diagnostic import Edit, Fix, Severity
 from cm2dsl.lint.subject import Subject
@@ -16,8 +17,7 @@ __all__ = ["Bad", "Edit", "Family", "Finding", "Fix", "Rule", "Severity"]
 Family = Literal["structure", "wording", "evidence", "reward", "cost"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One place where a rule does not hold; `help` says what to do."""
 
     span: Span
@@ -27,8 +27,7 @@ class Finding:
     related: tuple[tuple[Span, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Bad:
+class Bad(Struct, frozen=True):
     """A snippet in which the rule finds one thing, and the text after its fix, if it has one.
 
     A snippet is a whole spec (it begins with `cm2`), statements, or the items of a turn: what is

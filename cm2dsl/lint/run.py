@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cm2dsl.diagnostic import Diagnostic
 from cm2dsl.lint import suppress
@@ -11,8 +12,7 @@ from cm2dsl.lint.rule import Finding, Rule, Severity
 from cm2dsl.lint.subject import Subject
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A finding and the rule's code, name and severity."""
 
     code: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from cm2dsl import ir, nodes
 from cm2dsl.compiler import Analysed, analyse
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 Criterion = nodes.Item | nodes.Template
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """An item of a compiled task with the node that it was written as, in its turn.
 
     `scope` is the turn's name, or that of the task scope; `items` are all of that scope. The node
@@ -53,8 +53,7 @@ class Placed:
         return self.node.span
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(Struct, frozen=True, dict=True):
     """One file. `spec` is None for a library of templates.
 
     `recordings` are those that its tasks name, by file; `budget` is what the project lets a rollout

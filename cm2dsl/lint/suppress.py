@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cm2dsl.lexemes import lexemes
 from cm2dsl.lint.rule import Finding
@@ -22,8 +23,7 @@ COMMENT = re.compile(r"#[^\n]*")
 ALLOW = re.compile(r"#\s*lint:\s*allow\s+(?P<codes>L\d+(?:\s*,\s*L\d+)*)\s*(?::\s*(?P<why>.*))?$")
 
 
-@dataclass
-class Allowance:
+class Allowance(Struct):
     """A comment that allows codes on a line; `used` are those that it had to allow."""
 
     span: Span
