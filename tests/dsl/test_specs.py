@@ -30,7 +30,9 @@ def compiled(name: str) -> ir.Spec:
 
 
 def items(spec: ir.Spec) -> list[ir.Item]:
-    scopes = [scope for task in spec.tasks for scope in (*task.turns, task)]
+    scopes: list[ir.Turn | ir.Task] = []
+    for task in spec.tasks:
+        scopes += (*task.turns, task)
     return [item for scope in scopes for item in scope.items]
 
 
