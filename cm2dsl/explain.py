@@ -72,8 +72,10 @@ def fault_page(code: Code) -> str:
         snippet(code.example),
     ]
     for name, text in code.files.items():
-        parts += [f"with `{name}`:", f"```\n{text}```"]
-    parts += ["is reported as:", f"```\n{said}\n```"]
+        encoding = "" if code.encoding == "utf-8" else f" in {code.encoding}"
+        parts += [f"with `{name}`{encoding}:", f"```\n{text}```"]
+    place = "" if code.example.startswith("cm2") else ", in the spec around it,"
+    parts += [f"is{place} reported as:", f"```\n{said}\n```"]
     return "\n\n".join(parts) + "\n"
 
 

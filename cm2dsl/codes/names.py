@@ -42,7 +42,7 @@ CODES = (
         """
 task trip each row in "rows.csv" split by split {
   turn ask {
-    user   "To {row.too}, please"
+    user "To {row.too}, please"
     item searches { check called search(to == row.to) }
   }
 }

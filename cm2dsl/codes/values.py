@@ -113,6 +113,6 @@ task other { turn book { user "Book it" item books { check called book } } }
         "A test has one trajectory with one dialogue, names a row where its task has rows, and "
         "judges only what a judge decides.",
         "Correct the test as the help says.",
-        TEST.format("judged ask.answers pass  expect ask.answers pass"),
+        TEST.format("judged ask.answers pass\n  expect ask.answers pass"),
     ),
 )
