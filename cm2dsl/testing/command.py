@@ -10,16 +10,17 @@ import click
 
 from cm2dsl.diagnostic import CompileError, render
 from cm2dsl.specs import find_specs
-from cm2dsl.testing.report import Report, count, overall, tested
+from cm2dsl.testing.report import Report, count, overall, report_on
 from cm2dsl.testing.select import Matches, SelectError, matcher
 from cm2dsl.testing.subject import read_subject
+from cm2dsl.watch import Watchable
 
 FAILED = 1
 FAULTS = 2
 FORMATS = ("text", "junit", "json")
 
 
-@click.command("test")
+@click.command("test", cls=Watchable)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "-k",
@@ -79,7 +80,7 @@ def run(
             faults |= dict.fromkeys(render(one) for one in error.diagnostics)
             continue
         if subject is not None:
-            reports.append(tested(subject, selected))
+            reports.append(report_on(subject, selected))
     if not faults and not any(report.results for report in reports):
         raise click.UsageError(_nothing(expression))
     if reports:

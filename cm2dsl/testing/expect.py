@@ -64,8 +64,8 @@ def needed(wanted: Expectation, played: Played, task: Task) -> list[str]:
 def message(wanted: Expectation, scored: Scored) -> str:
     """What is not as expected."""
     if isinstance(wanted, ir.ItemExpectation):
-        found = verdict_of(scored.outcomes[wanted.item])
-        return f"`{wanted.item}` should be {wanted.verdict}, and is {found}"
+        verdict = verdict_of(scored.outcomes[wanted.item])
+        return f"`{wanted.item}` should be {wanted.verdict}, and is {verdict}"
     if scored.reward is None:
         return f"the reward should be {wanted.op} {wanted.value:g}, and there is none"
     found = number(scored.reward)

@@ -84,7 +84,7 @@ def count(reports: Sequence[Report], status: Status) -> int:
     return sum(result.status == status for report in reports for result in report.results)
 
 
-def tested(subject: Subject, selected: Matches | None) -> Report:
+def report_on(subject: Subject, selected: Matches | None) -> Report:
     """Run the tests of a spec that are meant."""
     runner = Runner(subject)
     every = points(subject, runner.parts)

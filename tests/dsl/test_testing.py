@@ -6,7 +6,10 @@ testing/specs/ has tests that fail in every way that a test can.
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -286,3 +289,36 @@ def test_ten_thousand_tests_run_in_seconds(folder: Path) -> None:
     result = run("air.cm2")
     assert result.stdout.endswith("10,000 tests: 10,000 passed\n")
     assert time.perf_counter() - began < 60
+
+
+# --- the documentation, and --watch ---------------------------------------------------------------
+
+
+def test_the_output_that_the_documentation_shows_is_what_comes_out() -> None:
+    page = (HERE.parents[1] / "docs" / "test.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(shown) == 2
+    text = (GOLDEN / "text.txt").read_text(encoding="utf-8")
+    assert [each for each in shown if each not in text] == []
+    spec = (SPECS / "airline.cm2").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```cm2\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    lines = [line for line in block.splitlines() if line not in spec.splitlines()]
+    assert lines == []
+
+
+def test_watch_runs_again_when_a_dialogue_changes(folder: Path) -> None:
+    one(folder, block("expect find.tells pass"))
+    start = "from cm2dsl.cm2c import main; main()"
+    command = [sys.executable, "-c", start, "test", "air.cm2", "--watch"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    try:
+        first = list(iter(process.stdout.readline, "watching 3 files; ctrl-C ends it\n"))
+        assert first[-1] == "1 test: 1 passed\n"
+        path = folder / "good.jsonl"
+        path.write_text(path.read_text(encoding="utf-8").replace("There is MU5101", "No"))
+        again = list(iter(process.stdout.readline, "watching 3 files; ctrl-C ends it\n"))
+        assert again[-1] == "1 test: 1 failed\n"
+    finally:
+        process.kill()
+        process.wait()

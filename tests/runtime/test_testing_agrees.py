@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
 from generated import checks
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -43,6 +44,7 @@ class Given:
         return judgement(question, Verdict(said))
 
 
+@pytest.mark.slow
 def test_verdicts_evidence_and_rewards_are_those_of_the_runtime(tmp_path: Path) -> None:
     write_files(tmp_path)
     compared: Counter[str] = Counter()
