@@ -2,8 +2,8 @@
 
 effects.py   what a call of a tool changes, by its schema or else by its name
 tools.py     the tools file, read and written with every effect that is known
-matching.py  a text that a regular expression takes
 numbers.py   a number that a JSON Schema takes
+texts.py     a text that a JSON Schema takes
 usual.py     values as people write them
 values.py    a value that a JSON Schema takes
 example.py   a made-up dialogue on the most telling tool, where none is recorded

@@ -48,13 +48,14 @@ class Assembled:
     """A drafted spec: (name, text) of the files to write, the spec's first.
 
     `given` are files that it names and that are there already; `left_out` are (dialogue, why it
-    became no task).
+    became no task), and `beyond` is how many came after the last task that was wanted.
     """
 
     spec: Spec
     files: tuple[tuple[str, str], ...]
     given: dict[str, bytes]
     left_out: tuple[tuple[str, str], ...]
+    beyond: int
 
 
 def assemble(wanted: Wanted) -> Assembled:
@@ -95,7 +96,7 @@ def assemble(wanted: Wanted) -> Assembled:
         note="\n".join(_note(wanted, found, tools_file)),
     )
     files = tuple(_files(spec, drafted, found, wanted, given))
-    return Assembled(spec, files, given, tuple(drafted.left_out))
+    return Assembled(spec, files, given, tuple(drafted.left_out), drafted.beyond)
 
 
 def _tools_file(wanted: Wanted, found: ToolsFile, given: dict[str, bytes]) -> str:

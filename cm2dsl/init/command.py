@@ -132,4 +132,10 @@ def _left_out(assembled: Assembled) -> Iterator[str]:
     for name, reason in left_out[:SHOWN]:
         yield f"  left out: dialogue `{name}`: {reason}"
     if len(left_out) > SHOWN:
-        yield f"  left out: {len(left_out) - SHOWN} more dialogues"
+        yield f"  left out: {_count(len(left_out) - SHOWN, 'more dialogue')}"
+    if assembled.beyond:
+        more, tasks = (
+            _count(assembled.beyond, "dialogue"),
+            _count(len(assembled.spec.tasks), "task"),
+        )
+        yield f"  left out: {more} beyond {tasks}; --tasks makes more"

@@ -34,9 +34,9 @@ def number_for(schema: Mapping[str, Any], whole: bool) -> int | float | None:
     given = [schema[key] for key in LIMITS if json_type(schema.get(key)) in ("integer", "number")]
     tried: list[int | float] = list(PLAIN)
     for limit in given:
-        tried += [limit]
         if abs(limit) < FAR:
             tried += [math.floor(limit) + 1, math.ceil(limit) - 1]
+        tried += [limit]
     step: Any = schema.get("multipleOf")
     lowest: Any = schema.get("minimum", schema.get("exclusiveMinimum"))
     if step in given and lowest in given and step > 0 and abs(lowest) < FAR:

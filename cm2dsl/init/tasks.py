@@ -47,13 +47,14 @@ class Folders:
 class Drafted:
     """Tasks with their tests, and (name, text) of the dialogues that they name.
 
-    `left_out` are (dialogue, why it became no task).
+    `left_out` are (dialogue, why it became no task); `beyond` are those after the last task.
     """
 
     tasks: list[Task] = field(default_factory=list)
     tests: list[Test] = field(default_factory=list)
     files: list[tuple[str, str]] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
+    beyond: int = 0
 
 
 def draft_tasks(
@@ -75,9 +76,12 @@ def draft_tasks(
         if not reason and script in scripts:
             reason = f"the user says the same as in `{scripts[script]}`"
         if not reason and len(drafted.tasks) >= most:
-            reason = f"there are {most} tasks already; --tasks makes more"
+            drafted.beyond += 1
+            continue
         if not reason and not (items := _criteria(recording, kit)):
-            reason = "the agent calls no tool of the tools file, and says nothing at the end"
+            reason = (
+                "the agent calls no tool of the tools file, and says nothing that can be quoted"
+            )
         if reason:
             drafted.left_out.append((recording.id, reason))
             continue

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cm2dsl.init.matching import first_matching, matching
 from cm2dsl.init.numbers import number_for, takes_number
-from cm2dsl.init.usual import FORMATS, USUAL, said_in, usual
+from cm2dsl.init.texts import takes_text, text_of
+from cm2dsl.init.usual import usual
 from cm2dsl.schemas import JSON_TYPES, json_type
 
 DEEPEST = 6
-LONGEST = 200
 
 KNOWN = (
     "$ref type enum const default example examples title description format pattern minLength "
@@ -93,12 +92,18 @@ class _Maker:
             if key in schema:
                 return self.option(schema, key, name, depth)
         given = [one for one in self.given(schema) if self.takes(schema, one)]
-        if given:  # two arguments of one kind, such as from and to, are seldom the same
-            fresh = [one for one in given if one not in self.used]
-            return self.noted((fresh or given)[0])
+        if given:
+            # The first is what a policy guesses. Two arguments of one kind are seldom the same.
+            given = [*given[1:], given[0]]
+            return self.noted(next((one for one in given if one not in self.used), given[0]))
         if "enum" in schema or "const" in schema:
             raise Impossible
-        return self.noted(self.made(schema, name, depth))
+        try:
+            return self.noted(self.made(schema, name, depth))
+        except Impossible:  # what every call has that says nothing of it
+            if "default" in schema and self.takes(schema, schema["default"]):
+                return schema["default"]
+            raise
 
     def noted(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -153,7 +158,7 @@ class _Maker:
             return [one for one in found if one is not None] if isinstance(found, list) else []
         named = schema.get("examples")
         named = named if isinstance(named, list) else []
-        return [*named, *(schema[key] for key in ("example", "default") if key in schema)]
+        return [*named, *([schema["example"]] if "example" in schema else [])]
 
     def takes(self, schema: Mapping[str, Any], value: Any) -> bool:
         """Whether a schema takes a scalar; of lists and objects nothing is known here."""
@@ -170,12 +175,7 @@ class _Maker:
                 if not any(json_type(one) == json_type(value) and one == value for one in allowed):
                     return False
         if isinstance(value, str):
-            low, high = self.lengths(schema)
-            fits = low <= len(value) <= (len(value) if high is None else high)
-            pattern = schema.get("pattern")
-            return fits and (
-                pattern is None or first_matching([value], self.text(pattern)) is not None
-            )
+            return takes_text(schema, value)
         return isinstance(value, bool) or takes_number(schema, value)
 
     def types(self, schema: Mapping[str, Any]) -> list[str]:
@@ -190,11 +190,6 @@ class _Maker:
             raise Impossible
         return found
 
-    def text(self, value: Any) -> str:
-        if not isinstance(value, str):
-            raise Impossible
-        return value
-
     def made(self, schema: Mapping[str, Any], name: str, depth: int) -> Any:
         kinds = self.types(schema)
         if not kinds and ("properties" in schema or "required" in schema):
@@ -204,12 +199,9 @@ class _Maker:
         kind = next((one for one in kinds if one != "null"), kinds[0] if kinds else "string")
         match kind:
             case "string":
-                return self.string(schema, name)
+                return _found(text_of(schema, name, self.used))
             case "integer" | "number":
-                found = number_for(schema, kind == "integer")
-                if found is None:
-                    raise Impossible
-                return found
+                return _found(number_for(schema, kind == "integer"))
             case "boolean":
                 return True
             case "array":
@@ -217,40 +209,6 @@ class _Maker:
             case "object":
                 return self.object(schema, depth)
         return None
-
-    # --- text ---------------------------------------------------------------------------------
-
-    def lengths(self, schema: Mapping[str, Any]) -> tuple[int, int | None]:
-        low, high = schema.get("minLength", 0), schema.get("maxLength")
-        if not (isinstance(low, int) and (high is None or isinstance(high, int))):
-            raise Impossible
-        return low, high
-
-    def string(self, schema: Mapping[str, Any], name: str) -> str:
-        low, high = self.lengths(schema)
-        if low > LONGEST or (high is not None and high < low):
-            raise Impossible
-        pattern, form = schema.get("pattern"), schema.get("format")
-        formed = isinstance(form, str) and form in FORMATS  # others bind nobody
-        known = (
-            [FORMATS[str(form)]] if formed else [*said_in(schema.get("description")), *usual(name)]
-        )
-        if pattern is not None and not formed:
-            known += [*FORMATS.values(), *(value for _, value in USUAL)]
-        known.sort(key=lambda one: one in self.used)
-        sized = [one for one in known if low <= len(one) <= (LONGEST if high is None else high)]
-        found = first_matching(sized, "" if pattern is None else self.text(pattern))
-        if found is None and formed:
-            raise Impossible
-        if found is None and pattern is not None:
-            found = matching(pattern, low, high)
-            if found is None:
-                raise Impossible
-        if found is None:
-            found = usual(name)[0] + "a" * (low - len(usual(name)[0]))
-        return found if high is None else found[:high] if pattern is None else found
-
-    # --- lists and objects --------------------------------------------------------------------
 
     def array(self, schema: Mapping[str, Any], name: str, depth: int) -> list[Any]:
         least, most = schema.get("minItems", 0), schema.get("maxItems")
@@ -278,6 +236,12 @@ class _Maker:
                 raise Impossible
             made[str(key)] = self.value(properties.get(key, True), str(key), depth + 1)
         return made
+
+
+def _found(value: Any) -> Any:
+    if value is None:
+        raise Impossible
+    return value
 
 
 def _singular(name: str) -> str:
