@@ -58,18 +58,11 @@ class Sight(Struct, frozen=True, dict=True):
         )
 
     def named(self, tools: Sequence[ir.Tool]) -> list[str]:
-        """The tools that the checks want to be called, in the spec's order.
-
-        Of a check on any tool, and on any of several, the first stands for all.
-        """
+        """The tools that the checks want to be called, by name or as any, in the spec's order."""
         known = [tool.name for tool in tools]
         names: set[str] = set()
         for call in _patterns(self.wanted):
-            if call.tool is not None:
-                names.add(call.tool)
-            else:
-                some = [name for name in known if call.tools is None or name in call.tools]
-                names |= set(some[:1])
+            names |= {call.tool} if call.tool is not None else set(call.tools or known)
         return [name for name in known if name in names]
 
 
