@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from cm2dsl import ir
 from cm2dsl.diff.questions import Meaning, Negated, atoms, form, meaning, tree_of, words
@@ -65,6 +68,8 @@ def difference(before: ir.Item, after: ir.Item, row: ir.Row | None) -> list[str]
     found: list[str] = []
     if before.kind != after.kind:
         found.append(f"kind {before.kind} → {after.kind}")
+    if as_written(before) != as_written(after):
+        before, after = as_written(before), as_written(after)
     old = atoms(before.expr, row) if before.expr is not None else []
     new = atoms(after.expr, row) if after.expr is not None else []
     if before.expr is not None and after.expr is not None:
@@ -78,6 +83,20 @@ def difference(before: ir.Item, after: ir.Item, row: ir.Row | None) -> list[str]
     elif after.expr is not None:
         found.append(f"check added: {form(tree_of(after.expr, row))}")
     return found + asked_otherwise(before, after, row)
+
+
+def as_written(item: ir.Item) -> ir.Item:
+    """The item with cells as they are written in the spec, and not as its tools take them."""
+    if item.expr is None:
+        return item
+    plain = _as_written(msgspec.to_builtins(item.expr))
+    return replace(item, expr=msgspec.convert(plain, ir.Check))
+
+
+def _as_written(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _as_written(each) for key, each in node.items() if key != "as_text"}
+    return [_as_written(each) for each in node] if isinstance(node, list | tuple) else node
 
 
 def asked_otherwise(before: ir.Item, after: ir.Item, row: ir.Row | None) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cm2dsl import ir
 from cm2dsl.diff.deciders import Decider, decider, sameness
@@ -23,20 +23,31 @@ PROVE: Mapping[Level, Callable[[Table], Finding]] = {
 WORST: tuple[Standing, ...] = ("same", "unknown", "may differ", "differs")
 
 
+@dataclass(frozen=True)
+class _Tables:
+    """The table in which changed checks say the same, as far as can be, and that in which they need
+    not. `all_of_them`: every changed check says the same in the first."""
+
+    assumed: Table
+    apart: Table
+    all_of_them: bool
+
+
 def prove(
     before: ir.Task, after: ir.Task, scopes: Sequence[ScopePair], rows: Rows
 ) -> tuple[Proof, ...]:
-    tables: dict[tuple[Table, Table], list[str]] = {}
+    """The proofs of a task, one a level; none where no row is common to both versions."""
+    tables: dict[_Tables, list[str]] = {}
     for old, new in rows:
-        assumed = table_of(before, after, _labels(scopes, before, after, old, new, True))
-        apart = table_of(before, after, _labels(scopes, before, after, old, new, False))
-        tables.setdefault((assumed, apart), []).append("" if new is None else new.key)
+        assumed, all_of_them = _labels(scopes, before, after, old, new, assume=True)
+        apart, _ = _labels(scopes, before, after, old, new, assume=False)
+        both = _Tables(
+            table_of(before, after, assumed), table_of(before, after, apart), all_of_them
+        )
+        tables.setdefault(both, []).append("" if new is None else new.key)
     proofs = []
     for level in LEVELS:
-        found = [
-            _proof(before, after, level, assumed, apart, tuple(keys))
-            for (assumed, apart), keys in tables.items()
-        ]
+        found = [_proof(before, after, level, both, tuple(keys)) for both, keys in tables.items()]
         if not found:
             continue
         worst = max(found, key=lambda proof: WORST.index(proof.verdict))
@@ -49,17 +60,16 @@ def _proof(
     before: ir.Task,
     after: ir.Task,
     level: Level,
-    assumed: Table,
-    apart: Table,
+    tables: _Tables,
     rows: tuple[str, ...],
 ) -> Proof:
     """What is known of a level; first as if changed checks said the same, then as they may not."""
-    table = assumed
-    verdict: Standing = "differs"
-    finding = PROVE[level](assumed)
-    if finding.verdict != "differs" and apart != assumed:
-        table, verdict = apart, "may differ"
-        finding = PROVE[level](apart)
+    table = tables.assumed
+    verdict: Standing = "differs" if tables.all_of_them else "may differ"
+    finding = PROVE[level](table)
+    if finding.verdict != "differs" and tables.apart != table:
+        table, verdict = tables.apart, "may differ"
+        finding = PROVE[level](table)
     both = None
     if finding.group:
         both = (
@@ -83,12 +93,14 @@ def _labels(
     old: ir.Row | None,
     new: ir.Row | None,
     assume: bool,
-) -> tuple[list[list[Label]], list[list[Label]]]:
+) -> tuple[tuple[list[list[Label]], list[list[Label]]], bool]:
     """Who decides each item; what is decided by one decider has one verdict.
 
-    A judge that is asked otherwise is taken for the same one; with `assume`, so is a changed check.
+    A judge that is asked otherwise is taken for the same one; with `assume`, so is a changed check,
+    where what it says now is not what another item says too. Also whether all were.
     """
     found: tuple[list[list[Label]], list[list[Label]]] = ([], [])
+    all_of_them = True
     for scope, (_, items), (_, new_items) in zip(
         scopes, scopes_of(before), scopes_of(after), strict=True
     ):
@@ -102,7 +114,9 @@ def _labels(
             free = one not in other.values() and two not in own.values()
             if taken and free and one.closed == two.closed and one not in same.values():
                 same.setdefault(two, one)
+            elif how != "same":
+                all_of_them = False
         found[0].append([(own[item.name], own[item.name].closed) for item in items])
         deciders = [same.get(other[item.name], other[item.name]) for item in new_items]
         found[1].append([(one, one.closed) for one in deciders])
-    return found
+    return found, all_of_them

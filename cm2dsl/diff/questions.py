@@ -241,7 +241,7 @@ def _constraint(constraint: ir.Constraint, row: ir.Row | None) -> str:
         said = f"~ {_regex(str(value.value))}"
     else:
         said = op if value is None else f"{op} {_known(value, row)}"
-    near = f" +- {constraint.tolerance:g}" if constraint.tolerance else ""
+    near = f" +- {constraint.tolerance!r}" if constraint.tolerance else ""
     return f"{'not ' if constraint.negated else ''}{_path(constraint.path)} {said}{near}"
 
 
@@ -300,4 +300,4 @@ def _path(path: Sequence[str | int | None]) -> str:
 
 
 def _regex(pattern: str) -> str:
-    return "/" + pattern.replace("/", "\\/") + "/"
+    return f"/{pattern}/" if "/" not in pattern else f"the pattern {_json(pattern)}"

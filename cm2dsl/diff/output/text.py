@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cm2dsl.diff.output import words
 from cm2dsl.diff.report import Diff, Note, SpecDiff, TaskDiff
@@ -22,17 +22,25 @@ def _spec(spec: SpecDiff, several: bool) -> Iterator[str]:
     if several:
         yield f"{spec.impact.name}  {spec.file}"
     yield from _notes(spec.notes, "  ")
-    for task in spec.tasks:
-        if several or spec.notes or task is not spec.tasks[0]:
+    for number, (names, impact, body) in enumerate(_alike(spec.tasks)):
+        if number or several or spec.notes:
             yield ""
-        yield from _task(task)
+        yield f"{impact}  task{'s' if len(names) > 1 else ''} {', '.join(names)}"
+        yield from body
     if spec.same and spec.tasks:
         yield ""
         yield f"{spec.same} other task{'s' if spec.same != 1 else ''} unchanged"
 
 
+def _alike(tasks: Sequence[TaskDiff]) -> list[tuple[list[str], str, tuple[str, ...]]]:
+    """The tasks with what there is to say of them, said once where it is the same."""
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for task in tasks:
+        found.setdefault((task.impact.name, tuple(_task(task))), []).append(task.name)
+    return [(names, impact, body) for (impact, body), names in found.items()]
+
+
 def _task(task: TaskDiff) -> Iterator[str]:
-    yield f"{task.impact.name}  task {task.name}"
     yield from _notes(task.notes, "  ")
     if not task.proofs:
         return
