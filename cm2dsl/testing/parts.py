@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -33,10 +34,16 @@ class Part:
 
     check: ir.Check
     node: nodes.Expr | nodes.Constraint
-    function: Check
+    functions: Functions
+    number: int
     asked: bool
     of: tuple[Part, ...] = ()
     alone: tuple[Part, ...] = ()
+
+    @property
+    def function(self) -> Check:
+        """What computes it, as reward.py would."""
+        return self.functions.loaded[self.number]
 
     @property
     def span(self) -> Span:
@@ -73,7 +80,7 @@ class Part:
 
 
 class Parts:
-    """The checks of a spec in parts, made when they are asked for, a task at a time."""
+    """The checks of a spec in parts, a task at a time."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
@@ -83,33 +90,32 @@ class Parts:
         """The checks of a task, by the full name of their item."""
         name = task.task.name
         if name not in self._made:
-            self._made[name] = _made(self._subject, task)
+            functions = Functions(self._subject, task.task)
+            checked = [one for one in task.items.values() if one.item.expr is not None]
+            self._made[name] = {one.name: _whole(one, functions) for one in checked}
         return self._made[name]
 
 
-def _made(subject: Subject, task: Task) -> Mapping[str, Part]:
-    checked = [one for one in task.items.values() if one.item.expr is not None]
-    items: list[ir.Item] = []
-    for one in checked:
-        assert one.item.expr is not None
-        items += [
-            replace(one.item, check=f"part_{len(items) + index}", expr=part)
-            for index, part in enumerate(_all(one.item.expr))
-        ]
-    if not items:
-        return {}
-    only = replace(task.task, turns=(), items=tuple(items))
-    text = emit_reward(replace(subject.spec, tasks=(only,)))
-    functions = iter(load_checks(text, subject.name).values())
-    return {one.name: _whole(one, functions) for one in checked}
+class Functions:
+    """The functions of a task's parts, written and loaded when the first of them is called."""
 
+    def __init__(self, subject: Subject, task: ir.Task) -> None:
+        self._subject = subject
+        self._task = task
+        self._items: list[ir.Item] = []
 
-def _all(check: ir.Check) -> Iterator[ir.Check]:
-    """A check and all its parts, each before its own."""
-    yield check
-    yield from _alone(check)
-    for part in _inside(check):
-        yield from _all(part)
+    def add(self, item: ir.Item, check: ir.Check) -> int:
+        """The number that a part of an item's check has here."""
+        number = len(self._items)
+        self._items.append(replace(item, check=f"part_{number}", expr=check))
+        return number
+
+    @cached_property
+    def loaded(self) -> list[Check]:
+        """The functions, by their numbers."""
+        only = replace(self._task, turns=(), items=tuple(self._items))
+        text = emit_reward(replace(self._subject.spec, tasks=(only,)))
+        return list(load_checks(text, self._subject.name).values())
 
 
 def _inside(check: ir.Check) -> tuple[ir.Check, ...]:
@@ -129,13 +135,13 @@ def _alone(check: ir.Check) -> tuple[ir.Called, ...]:
     return tuple(replace(check, where=(each,), exact=False, count=None) for each in check.where)
 
 
-def _whole(one: Written, functions: Iterator[Check]) -> Part:
+def _whole(one: Written, functions: Functions) -> Part:
     asked = one.item.ask is not None
 
     def part(check: ir.Check, node: nodes.Expr) -> Part:
-        function = next(functions)
+        number = functions.add(one.item, check)
         alone = tuple(
-            Part(each, written, next(functions), asked)
+            Part(each, written, functions, functions.add(one.item, each), asked)
             for each, written in zip(_alone(check), _constraints(node), strict=True)
         )
         match node:
@@ -146,7 +152,8 @@ def _whole(one: Written, functions: Iterator[Check]) -> Part:
             case _:
                 inside = ()
         pairs = zip(_inside(check), inside, strict=True)
-        return Part(check, node, function, asked, tuple(part(*pair) for pair in pairs), alone)
+        own = tuple(part(*pair) for pair in pairs)
+        return Part(check, node, functions, number, asked, own, alone)
 
     assert one.item.expr is not None
     assert one.expr is not None

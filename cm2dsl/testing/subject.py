@@ -144,9 +144,8 @@ def _task(node: nodes.Task, task: ir.Task, templates: Mapping[str, nodes.Templat
         for part, item in zip(own, lowered, strict=True):
             name = f"{scope}.{item.name}"
             if isinstance(part, nodes.Item):
-                items[name] = Written(
-                    name, item, part.name.span, _expr(part.entries), _after(part.modifiers)
-                )
+                after = _after(part.modifiers, scope, {})
+                items[name] = Written(name, item, part.name.span, _expr(part.entries), after)
             else:
                 items[name] = _used(name, item, part, templates[part.template.text])
     row = node.each.row.text if node.each is not None else ""
@@ -159,7 +158,13 @@ def _used(name: str, item: ir.Item, use: nodes.Use, template: nodes.Template) ->
         for param, argument in zip(template.params, use.arguments, strict=True)
     }
     span = use.alias.span if use.alias is not None else use.template.span
-    after = _after(use.modifiers) or _after(template.modifiers)
+    scope = name.partition(".")[0]
+    names = {
+        param.text: ".".join(map(str, argument.path))
+        for param, argument in zip(template.params, use.arguments, strict=True)
+        if isinstance(argument, nodes.Reference)
+    }
+    after = _after(use.modifiers, scope, {}) or _after(template.modifiers, scope, names)
     return Written(name, item, span, _expr(template.entries), after, use.span, given)
 
 
@@ -167,10 +172,15 @@ def _expr(entries: Sequence[nodes.Entry]) -> nodes.Expr | None:
     return next((entry.expr for entry in entries if isinstance(entry, nodes.Check)), None)
 
 
-def _after(modifiers: Sequence[nodes.Modifier]) -> tuple[Span, ...]:
-    """The places of what an item comes after, each item once."""
-    refs = {ref.text: ref.span for one in modifiers for ref in one.refs}
-    return tuple(refs.values())
+def _after(
+    modifiers: Sequence[nodes.Modifier], scope: str, given: Mapping[str, str]
+) -> tuple[Span, ...]:
+    """The places of what an item comes after, each item once, in the order of `ir.Item.after`."""
+    found: dict[str, Span] = {}
+    for ref in (ref for one in modifiers for ref in one.refs):
+        name = given.get(ref.text, ref.text)
+        found.setdefault(name if "." in name else f"{scope}.{name}", ref.span)
+    return tuple(found.values())
 
 
 def _text(span: Span) -> str:

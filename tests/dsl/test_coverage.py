@@ -215,3 +215,27 @@ def test_percentages_are_cut_and_100_is_all() -> None:
     assert Share(99_999, 100_000).percent == 99.9
     assert Share(2, 3).percent == 66.6
     assert Share(3, 3).percent == Share(0, 0).percent == 100
+
+
+def test_what_an_item_comes_after_is_found_through_templates_and_counts_once(
+    tmp_path: Path,
+) -> None:
+    spec = SPEC.replace(
+        "task fly",
+        "template late(other) after other, find.searches, searches { check replied }\ntask fly",
+    ).replace(
+        "    use untouched(book)\n",
+        "    item last after searches, find.searches { check replied }\n"
+        "    use late(tells) as one\n"
+        "    use late(find.tells) as two after searches\n",
+    )
+    write_files(tmp_path)
+    (tmp_path / "air.cm2").write_text(spec, encoding="utf-8")
+    report = report_on(subject(tmp_path / "air.cm2"), None)
+    edges = [(point.what, point.span.line) for point in report.points if point.kind == "edge"]
+    assert edges[2::2] == [
+        ("`after find.searches` of `fly find.last`", 12),
+        ("`after find.tells` of `fly find.one`", 5),
+        ("`after find.searches` of `fly find.one`", 5),
+        ("`after find.searches` of `fly find.two`", 14),
+    ]
