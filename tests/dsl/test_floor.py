@@ -344,3 +344,10 @@ def test_a_spec_that_does_not_compile_is_said_and_the_others_are_shown(tmp_path:
     result = CliRunner().invoke(main, ["floor", str(tmp_path)])  # a library of templates
     assert result.exit_code == 2
     assert "no spec here" in result.stderr
+
+
+def test_the_table_of_the_documentation_is_what_the_command_prints() -> None:
+    result = CliRunner().invoke(main, ["floor", str(SPECS / "挂号.cm2")])
+    table = result.stdout.split("\n\n", 1)[1].strip()
+    page = (SPECS.parent / "docs" / "floor.md").read_text(encoding="utf-8")
+    assert table in page
