@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 DIGITS = re.compile(r"\d+")
 
@@ -25,6 +24,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     near = [(apart, name) for name in names if (apart := _slip(word, name)) is not None]
     if near:
         return min(near)[1]
+    from difflib import get_close_matches  # seldom needed, and slow to load
+
     alike = [name for name in names if _begin_alike(folded, name)]
     return next(iter(get_close_matches(word, alike, n=1, cutoff=0.6)), None)
 

@@ -6,13 +6,15 @@ Every figure is that of whole processes, started as a shell would, with compiled
 sources as pip leaves it. Rivals run in the same round: Python that does nothing, Python with the
 two libraries that every command of ours imports, `python -m json.tool` and `ruff check` of a file
 of ours. The specs are those of `desks.py`, in a temporary folder; `--folder DIR` for another disk.
-One core: the processes are bound to the first one.
+One core: the processes are bound to the first one. Where others use that core too, the seconds for
+which it was busy with a process say more than those by the clock.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -20,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from desks import write_desks
 
@@ -52,36 +55,28 @@ def main() -> None:
 def one_file(home: Path) -> None:
     """A table of medians, each with its ratio to Python with the same libraries."""
     spec = home / "specs" / "team00" / "desk0001.cm2"
-    airline = ROOT / "specs" / "airline.cm2"
+    tools = spec.with_suffix("") / "tools.json"
+    airline = str(ROOT / "specs" / "airline.cm2")
     floor = "python, click and msgspec imported"
     commands = {
         "python that does nothing": python("pass"),
         floor: python("import click, msgspec"),
-        "python -m json.tool tools.json": [
-            *python()[:1],
-            "-m",
-            "json.tool",
-            str(spec.with_suffix("") / "tools.json"),
-        ],
+        "python -m json.tool tools.json": [sys.executable, "-m", "json.tool", str(tools)],
         "ruff check cm2c.py": ["ruff", "check", str(ROOT / "cm2dsl" / "cm2c.py")],
         "cm2c lint one.cm2, again": cm2c("lint", str(spec)),
         "cm2c lint one.cm2, anew": cm2c("lint", "--no-cache", str(spec)),
-        "cm2c lint airline.cm2, again": cm2c("lint", str(airline)),
-        "cm2c compile one.cm2, again": cm2c("compile", str(spec)),
-        "cm2c compile one.cm2, anew": cm2c("compile", "--no-cache", str(spec)),
+        "cm2c lint airline.cm2, again": cm2c("lint", airline),
+        "cm2c compile one.cm2, again": cm2c("compile", str(spec), "-o", "kept"),
+        "cm2c compile one.cm2, anew": cm2c("compile", "--no-cache", str(spec), "-o", "anew"),
         "cm2c --version": cm2c("--version"),
     }
     for command in commands.values():
-        seconds(command, home)  # what is compiled and kept once is there from now on
-    times: dict[str, list[float]] = {name: [] for name in commands}
+        run(command, home)  # what is compiled and kept once is there from now on
+    times: dict[str, list[Taken]] = {name: [] for name in commands}
     for _ in range(ROUNDS):
         for name, command in commands.items():
-            times[name].append(seconds(command, home))
-    medians = {name: statistics.median(all_) for name, all_ in times.items()}
-    table(
-        ("", "ms", "ratio"),
-        [(name, f"{t * 1000:.0f}", f"{t / medians[floor]:.2f}") for name, t in medians.items()],
-    )
+            times[name].append(run(command, home))
+    print_table("ms", 1000, 0, [(name, median(taken)) for name, taken in times.items()], floor)
 
 
 # --- many files -------------------------------------------------------------------------------
@@ -89,22 +84,17 @@ def one_file(home: Path) -> None:
 
 def many_files(home: Path) -> None:
     """A table of seconds, with ratios to reading and hashing every file."""
-    rival = seconds(python(READ_ALL, str(home / "specs")), home)
-    rows = [("python reads and hashes every file", rival)]
-    steps: dict[str, Sequence[str]] = {
-        "cm2c compile, nothing kept": cm2c("compile", "specs"),
-        "cm2c compile, nothing changed": cm2c("compile", "specs"),
-        "cm2c lint, nothing kept": cm2c("lint", "specs", "--format", "concise"),
-        "cm2c lint, nothing changed": cm2c("lint", "specs", "--format", "concise"),
-    }
-    for name, command in steps.items():
-        again = "nothing changed" in name
-        taken = [seconds(command, home) for _ in range(5 if again else 1)]
-        rows.append((name, statistics.median(taken)))
-    changed = sorted((home / "specs").rglob("desk*.cm2"))[0]
+    rival = "python reads and hashes every file"
+    rows = [(rival, median([run(python(READ_ALL, "specs"), home) for _ in range(5)]))]
+    compile_, lint = cm2c("compile", "specs"), cm2c("lint", "specs", "--format", "concise")
+    rows.append(("cm2c compile, nothing kept", run(compile_, home)))
+    rows.append(("cm2c compile, nothing changed", median([run(compile_, home) for _ in range(5)])))
+    rows.append(("cm2c lint, nothing kept", run(lint, home)))
+    rows.append(("cm2c lint, nothing changed", median([run(lint, home) for _ in range(5)])))
+    changed = home / "specs" / "team00" / "desk0001.cm2"
     changed.write_text(changed.read_text("utf-8") + "# changed\n", "utf-8")
-    rows.append(("cm2c compile, one changed", seconds(steps["cm2c compile, nothing kept"], home)))
-    table(("", "s", "ratio"), [(name, f"{t:.2f}", f"{t / rival:.1f}") for name, t in rows])
+    rows.append(("cm2c compile, one changed", run(compile_, home)))
+    print_table("s", 1, 2, rows, rival)
 
 
 READ_ALL = """
@@ -130,14 +120,26 @@ def cm2c(*arguments: str) -> list[str]:
     return python(CM2C, *arguments)
 
 
-def seconds(command: Sequence[str], folder: Path) -> float:
+class Taken(NamedTuple):
+    """Seconds by the clock, and those for which a processor was busy with it."""
+
+    clock: float
+    busy: float
+
+
+def run(command: Sequence[str], folder: Path) -> Taken:
     """How long a process takes. Raises SystemExit where it does not do its work."""
-    start = time.perf_counter()
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True)
-    taken = time.perf_counter() - start
+    clock, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in FINE or b"Traceback" in done.stderr:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr.decode()}")
-    return taken
+    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Taken(clock, busy)
+
+
+def median(taken: Sequence[Taken]) -> Taken:
+    return Taken(*(statistics.median(column) for column in zip(*taken, strict=True)))
 
 
 def environment() -> Mapping[str, str]:
@@ -146,14 +148,16 @@ def environment() -> Mapping[str, str]:
     return own | {"PATH": os.pathsep.join([bin_folder(), own.get("PATH", "")])}
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    for row in [head, *rows]:
-        first, *rest = (
-            f"{cell:<{width}}" if not i else f"{cell:>{width}}"
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+def print_table(
+    unit: str, factor: int, digits: int, rows: Sequence[tuple[str, Taken]], rival: str
+) -> None:
+    """Each row's time by the clock, its ratio to the rival's, and the time of the processor."""
+    least = dict(rows)[rival].clock
+    print(f"{'':36}{unit:>8}{'ratio':>8}{'busy ' + unit:>10}")
+    for name, (clock, busy) in rows:
+        print(
+            f"{name:36}{clock * factor:8.{digits}f}{clock / least:8.2f}{busy * factor:10.{digits}f}"
         )
-        print("  ".join([first, *rest]))
 
 
 if __name__ == "__main__":
