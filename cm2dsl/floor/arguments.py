@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from cm2dsl import ir
@@ -11,8 +12,14 @@ from cm2dsl.floor.pattern import text_for
 
 Schema = Mapping[str, Any]
 
-DEEPEST = 8
+DEEPEST = 5
 """Schemas in each other that are followed: one may refer to itself."""
+
+OPTIONAL = 3
+"""Objects in each other whose optional members are given: each may have many."""
+
+MOST = 1_000
+"""Letters of a text and elements of a list, however many a schema wants."""
 
 FORMATS = {
     "date": "2026-01-01",
@@ -75,8 +82,8 @@ def _of_kind(kind: str, schema: Schema, root: Schema, every: bool, depth: int) -
     if kind in ("object", "dict"):
         return _object(schema, root, every, depth)
     if kind in ("array", "list", "tuple"):
-        least = schema.get("minItems", 1 if every else 0)
-        return [_value(schema.get("items", {}), root, every, depth + 1) for _ in range(least)]
+        least = _bound(schema, "minItems", 1 if every and depth < OPTIONAL else 0)
+        return [_value(schema.get("items", {}), root, every, depth + 1)] * least
     if kind in ("integer", "number", "float"):
         return _number(schema, kind == "integer")
     if kind in ("boolean", "null"):
@@ -89,11 +96,10 @@ def _object(schema: Schema, root: Schema, every: bool, depth: int) -> dict[str, 
     known = known if isinstance(known, Mapping) else {}
     required = schema.get("required")
     required = required if isinstance(required, list) else []
-    names = dict.fromkeys([*required, *(known if every else ())])
+    wanted = [*required, *(known if every and depth < OPTIONAL else ())]
     return {
         name: _value(known.get(name, {}), root, every, depth + 1)
-        for name in names
-        if isinstance(name, str) and (depth < DEEPEST or name in required)
+        for name in dict.fromkeys(one for one in wanted if isinstance(one, str))
     }
 
 
@@ -114,8 +120,10 @@ def _number(schema: Schema, whole: bool) -> int | float:
     if (below := bound("exclusiveMaximum")) is not None and value >= below:
         value = math.ceil(below) - 1
     if (step := bound("multipleOf")) is not None and step > 0:
-        value = math.ceil(value / step) * step
-    return math.ceil(value) if whole else value
+        with suppress(OverflowError):  # numbers that no tool takes
+            value = math.ceil(value / step) * step
+    fits = isinstance(value, float) and math.isfinite(value)
+    return math.ceil(value) if whole and fits else value
 
 
 def _text(schema: Schema) -> str:
@@ -123,8 +131,13 @@ def _text(schema: Schema) -> str:
         return text_for(schema["pattern"]) or "a"
     if schema.get("format") in FORMATS:
         return FORMATS[schema["format"]]
-    least = schema.get("minLength", 1)
-    return "a" * (least if isinstance(least, int) else 1)
+    return "a" * _bound(schema, "minLength", 1)
+
+
+def _bound(schema: Schema, word: str, otherwise: int) -> int:
+    """How many the schema wants at least."""
+    least = schema.get(word, otherwise)
+    return min(least, MOST) if type(least) is int else otherwise
 
 
 def _joined(one: Schema, other: Any, root: Schema) -> Schema:

@@ -55,9 +55,10 @@ def _one(op: str, argument: Any, groups: dict[int, str]) -> str:
             return _said(argument, groups)
         case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
             least, _, inner = argument
-            if least > MOST:
+            text = _said(inner, groups) if least else ""
+            if least * max(len(text), 1) > MOST:
                 raise ValueError("too long")
-            return _said(inner, groups) * int(least) if least else ""
+            return text * int(least)
         case "GROUPREF":
             return groups.get(argument, "")
         case "ASSERT":
@@ -70,7 +71,7 @@ def _one(op: str, argument: Any, groups: dict[int, str]) -> str:
 
 
 MOST = 10_000
-"""Repetitions from which on no text is made."""
+"""Characters of what is repeated, above which no text is made."""
 
 
 def _out_of(parts: list[tuple[Any, Any]]) -> str:

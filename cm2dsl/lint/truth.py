@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from cm2dsl import ir
 from cm2dsl.lint.implies import counts, narrower, never_true
 
-MOST = 4_096
+MOST = 512
 """Rows of a table that are looked at; a check whose table has more is not decided."""
 
 Row = Mapping[ir.Check, int]

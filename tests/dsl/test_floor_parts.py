@@ -59,7 +59,9 @@ def test_a_pattern_is_found_in_the_text_that_is_made_for_it(pattern: str) -> Non
     assert re.search(pattern, text)
 
 
-@pytest.mark.parametrize("pattern", ["a{99999}", r"a(?!.*)", "(?!)", r"\Bb\b\B"])
+@pytest.mark.parametrize(
+    "pattern", ["a{99999}", "((a{999}){999}){999}", r"a(?!.*)", "(?!)", r"\Bb\b\B"]
+)
 def test_where_no_text_is_found_none_is_made_up(pattern: str) -> None:
     assert text_for(pattern) is None
 
@@ -175,6 +177,29 @@ def test_a_schema_that_refers_to_itself_comes_to_an_end() -> None:
     Draft202012Validator(parameters).validate(arguments_for(tool, every=True))
 
 
+@pytest.mark.parametrize("every", [False, True], ids=["needed", "every"])
+def test_a_schema_that_wants_too_much_costs_nothing(every: bool) -> None:
+    wide = {name: {"$ref": "#/$defs/wide"} for name in "abcdef"}
+    known: dict[str, Any] = {
+        "text": {"type": "string", "minLength": 10**12},
+        "pattern": {"type": "string", "pattern": "((a{9999}){9999}){9999}"},
+        "list": {"type": "array", "minItems": 10**12},
+        "step": {"type": "number", "multipleOf": 1e-320},
+        "large": {"type": "integer", "minimum": 10**400, "multipleOf": 0.5},
+        "odd": {"type": "array", "minItems": "x", "items": [True]},
+        "none": {"anyOf": [], "allOf": [True], "enum": []},
+        "self": {"$ref": "#/properties/self"},
+        "wide": {"$ref": "#/$defs/wide"},
+    }
+    parameters = {
+        "type": "object",
+        "properties": known,
+        "required": [*known, 7],
+        "$defs": {"wide": {"type": "object", "properties": wide}},
+    }
+    assert arguments_for(ir.Tool(name="t", parameters=parameters), every).keys() == known.keys()
+
+
 # --- words ------------------------------------------------------------------------------------
 
 
@@ -230,7 +255,7 @@ def test_a_refusal_is_in_the_language_of_the_user() -> None:
 # --- checks that are the same of every dialogue ---------------------------------------------------
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(checks("jsonl"), st.integers(0, 2**32))
 def test_a_check_that_is_called_constant_is_so_in_every_dialogue(check: Any, seed: int) -> None:
     said = constant(check)
