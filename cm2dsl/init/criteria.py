@@ -116,7 +116,10 @@ def _wanted(made: Sequence[Made], replied: bool) -> list[Made]:
             first.setdefault(one.pattern.text, one)
     own = [one for one in first.values() if not any(_includes(other, one) for other in made)]
     end = max((one.step for one in own), default=0)
-    own = [one for one in own if not (replied and one.pattern.loose and one.step < end)]
+    if replied:
+        own = [one for one in own if not one.pattern.loose or one.step == end]
+    else:
+        own = [one for one in own if one.pattern.constraints or not one.write]
     writes = [one for one in own if one.write][:WRITES]
     reads = [one for one in own if not one.write][-READS:]
     return [one for one in own if one in writes or one in reads]

@@ -29,6 +29,9 @@ LETTERS = 60
 HAN = 12
 """Words, letters without a space and Chinese letters up to which a text is a name or an id."""
 
+NOTHING = "nothing else"
+"""What the language writes for a call without any argument."""
+
 ENDS = re.compile(r"[.!?。！？]\s*\Z|\n")
 HANZI = re.compile(r"[\u3400-\u9fff]")
 FREE = re.compile(
@@ -51,7 +54,7 @@ class Pattern:
     @property
     def loose(self) -> bool:
         """Whether it says of no argument what it must be."""
-        return all(part.endswith(" exists") for part in self.constraints)
+        return all(part == NOTHING or part.endswith(" exists") for part in self.constraints)
 
     @property
     def text(self) -> str:
@@ -81,6 +84,8 @@ def pattern_of(tool: Tool, arguments: Mapping[str, Any] | None) -> Pattern:
         if key in free and len(found) == before:
             known = not isinstance(type_at(tool.parameters, (key,)), NoSuchKey)
             found += [f"{path_text([key])} exists"] * known
+    if arguments == {} and tool.effect == "write" and tool.properties:
+        found.append(NOTHING)
     return Pattern(tool.name, tuple(found[:MOST]), tuple(dict.fromkeys(free)))
 
 
