@@ -50,15 +50,15 @@ class Earned(Struct, frozen=True):
 class Floor(Struct, frozen=True):
     """A task's floor: what each policy earns, over `tried` of its `rows` (1 where it has none).
 
-    `satisfied` has the items with weight, by full name, that some inactive policy satisfies in a
-    turn that carries reward, with all policies that do.
+    `paying` has the items, by full name, that some inactive policy is paid for, with all policies
+    that are.
     """
 
     task: ir.Task
     tried: int
     rows: int
     earned: tuple[Earned, ...]
-    satisfied: Mapping[str, Sequence[Policy]]
+    paying: Mapping[str, Sequence[Policy]]
 
     def of(self, inactive: bool) -> list[Earned]:
         """What the inactive policies earn, or the blind ones."""
@@ -94,7 +94,7 @@ def _floor(
     passing: bool,
 ) -> Floor:
     best = [_Best(policy) for policy in POLICIES]
-    satisfied: dict[str, dict[Policy, None]] = {}
+    paying: dict[str, dict[Policy, None]] = {}
     plans: Plans | None = None
     tried = 0
     for instance, scene in scenes(task, desk, dialogues, rows):
@@ -107,18 +107,18 @@ def _floor(
                 facts = facts_of(Trajectory("", instance.id, dialogue))
                 scored = plans.scored(facts)
                 one.see(scored, plans.passed(facts) if passing else None)
-                for name in _satisfied(scored) if one.policy.inactive else ():
-                    satisfied.setdefault(name, {})[one.policy] = None
+                for name in _paid(scored) if one.policy.inactive else ():
+                    paying.setdefault(name, {})[one.policy] = None
     return Floor(
         task=task,
         tried=tried,
         rows=len(task.rows) if task.rows is not None else 1,
         earned=tuple(one.earned() for one in best),
-        satisfied={name: tuple(policies) for name, policies in satisfied.items()},
+        paying={name: tuple(policies) for name, policies in paying.items()},
     )
 
 
-def _satisfied(scored: Sequence[Scored]) -> set[str]:
+def _paid(scored: Sequence[Scored]) -> set[str]:
     return {name for one in scored for name in paid(one)}
 
 

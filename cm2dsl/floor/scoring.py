@@ -62,23 +62,14 @@ def _decision(verdict: Verdict, steps: int) -> Decision:
 
 
 def paid(scored: Scored) -> Iterator[str]:
-    """The full names of the items with weight that are satisfied, in turns that carry reward."""
+    """The full names of the items with weight that were satisfied, in turns that were worth it."""
     checklist = scored.plan.checklist
-    if checklist is None or not _may_pay(scored):
+    if checklist is None or not scored.reward:
         return
     tracks = track(checklist, scored.verdicts, "")
     for number in scored.plan.scopes:
+        if not scored.turn_rewards[number]:
+            continue
         for name in tracks[number].windows:
             if checklist.scopes[number][name].weight and tracks[number].flipped(name):
                 yield f"{checklist.names[number]}.{name}"
-
-
-def _may_pay(scored: Scored) -> bool:
-    """Whether an item with weight holds; it may still wait for another."""
-    scopes = (*scored.plan.turns, scored.plan.dialogue)
-    planned = (one for scope in scopes for one in scope if one.item.weight)
-    return any(one.name in scored.outcomes and _holds(scored, one.name) for one in planned)
-
-
-def _holds(scored: Scored, name: str) -> bool:
-    return scored.outcomes[name].step is not None

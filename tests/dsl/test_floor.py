@@ -204,7 +204,7 @@ def test_inaction_earns_nothing_in_any_shipped_spec(spec: str) -> None:
     for floor in floors(found.compiled.spec, dialogues, rows=None):
         assert floor.tried == floor.rows
         assert {of(floor)[name] for name in INACTIVE} == {0.0}
-        assert not floor.satisfied
+        assert not floor.paying
 
 
 # --- what lint says ---------------------------------------------------------------------------

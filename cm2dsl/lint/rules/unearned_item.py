@@ -56,6 +56,8 @@ at_end answers after searches { check replied }
 item names after searches { check reply contains "Rome" }""",
         """item searches { check called search(to == "Rome") }
 at_end answers veto { check replied }""",
+        """item searches weight 2 veto { check called search(to == "Rome") }
+at_end answers { check replied }""",
         """item searches { check called search(to == "Rome") }
 item kind { ask "Does the reply greet the user?" fail "Begins with a price" }""",
     )
@@ -63,7 +65,7 @@ item kind { ask "Does the reply greet the user?" fail "Begins with a price" }"""
     def check(self, subject: Subject) -> Iterator[Finding]:
         for placed in subject.placed():
             floor = subject.floors[placed.task.name]
-            policies = floor.satisfied.get(f"{placed.scope}.{placed.item.name}", ())
+            policies = floor.paying.get(f"{placed.scope}.{placed.item.name}", ())
             if not policies or pays_idle(placed.item):  # of silence L401 speaks, without playing
                 continue
             if max(one.floor for one in floor.of(inactive=True)) > subject.budget.floor:
