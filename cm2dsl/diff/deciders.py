@@ -30,6 +30,11 @@ class Decider:
         """Whether it can hold from the last step alone."""
         return self.kind != "item"
 
+    @property
+    def kept(self) -> bool:
+        """Whether it holds unless something happens."""
+        return self.kind in ("always", "never")
+
 
 def decider(item: ir.Item, row: ir.Row | None) -> Decider:
     """The item's decider. Without a row, values of the row stand for themselves."""

@@ -11,7 +11,7 @@ from cm2dsl.diff.pairs import Rows, ScopePair
 from cm2dsl.diff.report import LEVELS, Proof, Standing
 from cm2dsl.diff.steps import step
 from cm2dsl.diff.table import Table
-from cm2dsl.diff.tables import Label, scopes_of, table_of
+from cm2dsl.diff.tables import scopes_of, table_of
 from cm2dsl.diff.verdicts import Finding, Level, trajectory, turn
 from cm2dsl.diff.witness import witness
 
@@ -39,8 +39,8 @@ def prove(
     """The proofs of a task, one a level; none where no row is common to both versions."""
     tables: dict[_Tables, list[str]] = {}
     for old, new in rows:
-        assumed, all_of_them = _labels(scopes, before, after, old, new, assume=True)
-        apart, _ = _labels(scopes, before, after, old, new, assume=False)
+        assumed, all_of_them = _deciders(scopes, before, after, old, new, assume=True)
+        apart, _ = _deciders(scopes, before, after, old, new, assume=False)
         both = _Tables(
             table_of(before, after, assumed), table_of(before, after, apart), all_of_them
         )
@@ -86,20 +86,20 @@ def _proof(
     )
 
 
-def _labels(
+def _deciders(
     scopes: Sequence[ScopePair],
     before: ir.Task,
     after: ir.Task,
     old: ir.Row | None,
     new: ir.Row | None,
     assume: bool,
-) -> tuple[tuple[list[list[Label]], list[list[Label]]], bool]:
+) -> tuple[tuple[list[list[Decider]], list[list[Decider]]], bool]:
     """Who decides each item; what is decided by one decider has one verdict.
 
     A judge that is asked otherwise is taken for the same one; with `assume`, so is a changed check,
     where what it says now is not what another item says too. Also whether all were.
     """
-    found: tuple[list[list[Label]], list[list[Label]]] = ([], [])
+    found: tuple[list[list[Decider]], list[list[Decider]]] = ([], [])
     all_of_them = True
     for scope, (_, items), (_, new_items) in zip(
         scopes, scopes_of(before), scopes_of(after), strict=True
@@ -112,11 +112,15 @@ def _labels(
             how = sameness(one, two)
             taken = how == "asked otherwise" or (assume and how == "other")
             free = one not in other.values() and two not in own.values()
-            if taken and free and one.closed == two.closed and one not in same.values():
+            if (
+                taken
+                and free
+                and (one.closed, one.kept) == (two.closed, two.kept)
+                and one not in same.values()
+            ):
                 same.setdefault(two, one)
             elif how != "same":
                 all_of_them = False
-        found[0].append([(own[item.name], own[item.name].closed) for item in items])
-        deciders = [same.get(other[item.name], other[item.name]) for item in new_items]
-        found[1].append([(one, one.closed) for one in deciders])
+        found[0].append([own[item.name] for item in items])
+        found[1].append([same.get(other[item.name], other[item.name]) for item in new_items])
     return found, all_of_them

@@ -48,26 +48,30 @@ def _since(table: Table, space: Space, variable: int, lengths: tuple[int, ...]) 
 
 
 def dialogues(table: Table, spaces: Iterable[Space]) -> Iterator[Dialogue]:
-    """Every dialogue of the spaces: those in which the fewest verdicts hold first, then the
-    shortest. A verdict that would change nothing by holding is left out."""
+    """Every dialogue of the spaces: those with the fewest events first, then the shortest.
+
+    A verdict that would change nothing by holding is left out.
+    """
     shapes = sorted(
         ((lengths, space) for space in spaces for lengths in space.lengths()),
         key=lambda shape: (sum(shape[0]), shape[0]),
     )
     uses = _uses(table)
-    smallest = min((len(space.forced) for _, space in shapes), default=0)
-    largest = max((len(space.forced) + len(space.free) for _, space in shapes), default=-1)
-    for size in range(smallest, largest + 1):
+    kept = {one for one, variable in enumerate(table.variables) if variable.kept}
+    least = {id(space): len(set(space.forced) - kept) for _, space in shapes}
+    largest = max((least[id(space)] + len(space.free) for _, space in shapes), default=-1)
+    for events in range(largest + 1):
         for lengths, space in shapes:
-            if size < len(space.forced):
+            if events < least[id(space)]:
                 continue
-            for chosen in combinations(space.free, size - len(space.forced)):
-                held = (*space.forced, *chosen)
-                if not _tells(uses, chosen, frozenset(held)):
+            for chosen in combinations(space.free, events - least[id(space)]):
+                usual = kept.intersection(space.free)
+                held = (*space.forced, *sorted(usual.symmetric_difference(chosen)))
+                if not _tells(uses, set(chosen) - kept, frozenset(held)):
                     continue
                 steps = [_since(table, space, variable, lengths) for variable in held]
                 for since in product(*steps):
-                    yield Dialogue(lengths, dict(zip(held, since, strict=True)))
+                    yield Dialogue(lengths, dict(zip(held, since, strict=True)), events)
 
 
 _Uses = Mapping[int, Sequence[Set[int]]]

@@ -25,6 +25,7 @@ class AtHand:
 
     place: str
     row: str | None
+    text: bytes
     facts: Facts
 
 
@@ -39,19 +40,19 @@ class Version:
         """The recordings of a task, then the fixtures of its tests."""
         rows = {row.key for row in task.rows or ()}
         if task.reference is not None:
-            for place, name, facts in self._read(task.reference):
+            for place, name, text, facts in self._read(task.reference):
                 named, _, key = name.partition("/")
                 if named in ("", task.name) and (task.rows is None or key in rows):
-                    yield AtHand(place, key if task.rows is not None else None, facts)
+                    yield AtHand(place, key if task.rows is not None else None, text, facts)
         for test in self.compiled.spec.tests:
             if test.task == task.name:
-                for place, _, facts in self._read(test.trajectory):
-                    yield AtHand(place, test.row, facts)
+                for place, _, text, facts in self._read(test.trajectory):
+                    yield AtHand(place, test.row, text, facts)
 
-    def _read(self, file: str) -> Iterator[tuple[str, str, Facts]]:
+    def _read(self, file: str) -> Iterator[tuple[str, str, bytes, Facts]]:
         for number, line in lines(io.BytesIO(self.compiled.read[file])):
             dialogue = from_chat(parse(line), file=file, line=number)
-            yield f"{file}:{number}", dialogue.task, facts_of(dialogue)
+            yield f"{file}:{number}", dialogue.task, line, facts_of(dialogue)
 
     def verdict(self, task: ir.Task, scope: str, item: ir.Item, at_hand: AtHand) -> str:
         """What the item's check says of a dialogue, in words."""
@@ -93,10 +94,10 @@ def tell_apart(
     else, in words. Also how many dialogues there were.
     """
     found: dict[int, str] = {}
-    seen: dict[tuple[str, str | None], AtHand] = {}
+    seen: dict[tuple[str | None, bytes], AtHand] = {}
     for version, task in zip(versions, tasks, strict=True):
         for at_hand in version.dialogues(task):
-            seen.setdefault((at_hand.place, at_hand.row), at_hand)
+            seen.setdefault((at_hand.row, at_hand.text), at_hand)
     for at_hand in seen.values():
         if tasks[0].rows is not None and (
             row_of(tasks[0], at_hand.row) is None or row_of(tasks[1], at_hand.row) is None

@@ -28,10 +28,12 @@ CLOSE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A verdict in a scope. `closed`: it can hold from the scope's last step alone."""
+    """A verdict in a scope. `closed`: it can hold from the scope's last step alone. `kept`: it does
+    unless something happens (`never`, `always`)."""
 
     scope: int
     closed: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +88,18 @@ class Dialogue:
     """The steps of each turn that takes place, and since which step each variable holds that does.
 
     `lengths` has one entry where the user is simulated. For a closed variable the step says
-    nothing.
+    nothing. `events` are the verdicts that something had to happen for: those that hold, and those
+    of `kept` ones that do not.
     """
 
     lengths: tuple[int, ...]
     since: Mapping[int, int]
+    events: int
 
     @property
     def size(self) -> tuple[int, int]:
-        """How many verdicts hold, and how many steps there are."""
-        return len(self.since), sum(self.lengths)
+        """By what dialogues are smaller."""
+        return self.events, sum(self.lengths)
 
 
 @dataclass(frozen=True, slots=True)

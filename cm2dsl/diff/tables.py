@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 from cm2dsl import ir
+from cm2dsl.diff.deciders import Decider
 from cm2dsl.diff.table import Node, Side, Table, Variable
 from cm2dsl.reward.checklist import DIALOGUE
 from cm2dsl.reward.plan import credit_task
 
-Label = tuple[Hashable, bool]
-"""What tells a verdict from the others of its scope, and whether it is closed."""
-
-Labels = Sequence[Sequence[Label]]
-"""The labels of each scope's items: the turns, then the task scope."""
+Deciders = Sequence[Sequence[Decider]]
+"""Who decides each scope's items: the turns', then those of the task scope."""
 
 
 def scopes_of(task: ir.Task) -> list[tuple[str, tuple[ir.Item, ...]]]:
@@ -21,30 +19,30 @@ def scopes_of(task: ir.Task) -> list[tuple[str, tuple[ir.Item, ...]]]:
     return [*((turn.name, turn.items) for turn in task.turns), (DIALOGUE, task.items)]
 
 
-def table_of(before: ir.Task, after: ir.Task, labels: tuple[Labels, Labels]) -> Table:
-    """The table; items with the same label, in the same scope, have one verdict.
+def table_of(before: ir.Task, after: ir.Task, deciders: tuple[Deciders, Deciders]) -> Table:
+    """The table; items of a scope with one decider have one verdict.
 
     The two tasks have equally many turns, of which each is the other's.
     """
-    known: dict[tuple[int, Label], int] = {}
+    known: dict[tuple[int, Decider], int] = {}
     sides = tuple(
-        _side(task, own, known) for task, own in zip((before, after), labels, strict=True)
+        _side(task, own, known) for task, own in zip((before, after), deciders, strict=True)
     )
-    variables = tuple(Variable(scope, closed) for scope, (_, closed) in known)
+    variables = tuple(Variable(scope, one.closed, one.kept) for scope, one in known)
     return Table(len(before.turns), variables, (sides[0], sides[1]))
 
 
-def _side(task: ir.Task, labels: Labels, known: dict[tuple[int, Label], int]) -> Side:
+def _side(task: ir.Task, deciders: Deciders, known: dict[tuple[int, Decider], int]) -> Side:
     scopes = scopes_of(task)
     places = [(name, item) for name, items in scopes for item in items]
     index = {f"{name}.{item.name}": number for number, (name, item) in enumerate(places)}
     nodes: list[Node] = []
     scope_of: list[int] = []
-    for scope, ((_, items), own) in enumerate(zip(scopes, labels, strict=True)):
-        for item, label in zip(items, own, strict=True):
+    for scope, ((_, items), own) in enumerate(zip(scopes, deciders, strict=True)):
+        for item, one in zip(items, own, strict=True):
             nodes.append(
                 Node(
-                    variable=known.setdefault((scope, label), len(known)),
+                    variable=known.setdefault((scope, one), len(known)),
                     weight=item.weight,
                     after=tuple(index[name] for name in item.after),
                     strict=item.strict,

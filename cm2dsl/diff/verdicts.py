@@ -133,9 +133,9 @@ def joined(found: Sequence[Finding]) -> Finding:
 
 
 def size(group: Sequence[Dialogue]) -> tuple[int, ...]:
-    """By what groups are smaller: verdicts that hold in one rollout, in all; steps."""
-    held = [len(one.since) for one in group]
-    return max(held, default=0), sum(held), sum(sum(one.lengths) for one in group)
+    """By what groups are smaller: events in one rollout, in all; steps."""
+    events = [one.events for one in group]
+    return max(events, default=0), sum(events), sum(sum(one.lengths) for one in group)
 
 
 # --- one scope ----------------------------------------------------------------------------------
@@ -232,7 +232,10 @@ def spaces_of(
     spaces = []
     for count in counts:
         passed = {one for one in common | split if table.variables[one].scope < count - 1}
-        held = {one for one in forced if _in(table, one, count)} | passed & common
+        kept = {one for one, variable in enumerate(table.variables) if variable.kept}
+        # What has no bearing is as it usually is.
+        usual = kept - relevant - forced - (passed & split)
+        held = {one for one in forced | usual if _in(table, one, count)} | passed & common
         free = ({one for one in relevant if _in(table, one, count)} | passed & split) - held
         longest = []
         for t in range(count):

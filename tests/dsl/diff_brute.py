@@ -155,16 +155,17 @@ def goes_on(lengths: tuple[int, ...], held: Held, turns: int) -> bool:
     return True
 
 
-def exhaust(spec: Small, other: Small, longest: int, most: int = 1024, holding: int = 99) -> Found:
+def exhaust(spec: Small, other: Small, longest: int, most: int = 1024, events: int = 99) -> Found:
     """The levels at which two specs credit some dialogue, or some group of two, otherwise.
 
-    `holding`: only dialogues in which so many verdicts ever hold, at most.
+    `events`: only dialogues in which at most so many verdicts are unusual: held, or broken.
     """
     differing: dict[bool, set[str]] = {True: set(), False: set()}
     rollouts: dict[bool, dict[object, tuple[Played, Played]]] = {True: {}, False: {}}
     both = set(spec.counted) & set(other.counted)
     for lengths, held, _ in dialogues(spec, other, longest, most):
-        if sum(map(bool, held.values())) > holding:
+        played = {key for key in held if key[0] < len(lengths) or key[0] == spec.turns}
+        if sum(bool(held[key]) != (key[1] in ("never", "always")) for key in played) > events:
             continue
         one, two = play(spec, lengths, held), play(other, lengths, held)
         on = goes_on(lengths, held, spec.turns)

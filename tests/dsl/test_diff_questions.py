@@ -159,7 +159,7 @@ def test_equal_meanings_are_equal_in_the_interpreter() -> None:
     compared: Counter[str] = Counter()
 
     @settings(
-        max_examples=300,
+        max_examples=150,
         derandomize=True,
         database=None,
         deadline=None,
@@ -185,6 +185,6 @@ def test_equal_meanings_are_equal_in_the_interpreter() -> None:
                         compared[str(meant)] += 1
 
     agree()
-    assert compared["equal"] > 500
-    assert compared["unequal"] > 300
+    assert compared["equal"] > 250
+    assert compared["unequal"] > 150
     assert min(compared[name] for name in ("True", "False", "None")) > 300, compared
