@@ -20,7 +20,7 @@ COMMANDS = {
     "graph": ("cm2dsl.graph", "command"),
     "init": ("cm2dsl.init.command", "command"),
     "lint": ("cm2dsl.lint.command", "command"),
-    "schema": ("cm2dsl.schema", "command"),
+    "schema": ("cm2dsl.emit.schema", "command"),
     "test": ("cm2dsl.testing.command", "command"),
 }
 """Commands in modules of their own, which are loaded when they run: module, name."""
