@@ -61,7 +61,8 @@ def criteria(turn: Turn, kit: Kit, language: Language) -> Criteria:
         _call_item(one, name, wanted, last, replied) for name, one in wanted.items()
     ]
     judged: list[str] = []
-    for one in [one for one in wanted.values() if one.write][:TOLD]:
+    writes = {one.call.tool: one for one in reversed(wanted.values()) if one.write}
+    for one in [*reversed(writes.values())][:TOLD]:
         told = _told_item(one, [*wanted, *judged], kit, language)
         if told is not None:
             items.append(told)

@@ -266,6 +266,19 @@ def test_free_text_is_asked_of_a_judge_and_never_compared(tmp_path: Path) -> Non
     assert 'anchor tool_call "Your book is here. Come by soon."' in text
 
 
+def test_the_texts_of_one_tool_are_one_question(tmp_path: Path) -> None:
+    messages = [
+        {"role": "user", "content": "Tell M7 and M8 that their books are here"},
+        *asks("a", "send_note", {}, member="M7", text="Your book is here, please come by."),
+        *asks("b", "send_note", {}, member="M8", text="Your books are here, please come by."),
+        {"role": "assistant", "content": "Both of them know now."},
+    ]
+    log = write_log(tmp_path, {"messages": messages})
+    text = drafted(tmp_path, write_tools(tmp_path), "--recordings", log)
+    assert text.count("say in `text` what the user wanted said?") == 1
+    assert "item calls_send_note_2 weight 3 after calls_send_note {" in text
+
+
 def test_recorded_reads_wait_for_nothing_and_a_write_for_one_at_most(tmp_path: Path) -> None:
     reads = [asks(f"r{n}", "find_loan", {}, loan=f"L000{n}") for n in range(5)]
     messages = [
@@ -749,3 +762,9 @@ def test_a_spec_from_any_dialogues_works(data: st.DataObject) -> None:
             assert "nothing in" in result.output, result.output
         else:
             works(out, lint=["--ignore", "L408,L409,L410"])
+
+
+def test_the_page_names_every_option_and_no_other() -> None:
+    page = (SPECS.parent / "docs" / "init.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"--[a-z]+", command("init", "--help").output)) - {"--help"}
+    assert set(re.findall(r"^\| .*?`(?:-o`, `)?(--[a-z]+)", page, re.MULTILINE)) == shown
