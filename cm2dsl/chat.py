@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -19,7 +19,7 @@ from cm2dsl.fields import ChatError, Place, shown
 from cm2dsl.jsonl import JsonError, lines, parse, parse_object
 from cm2dsl.trajectory import Call, Step, Trajectory, Turn
 
-__all__ = ["ChatError", "arguments", "from_chat", "read", "to_chat"]
+__all__ = ["ChatError", "arguments", "from_chat", "read", "read_lines", "to_chat"]
 
 _ROLES = "system, developer, user, assistant, tool or function"
 _OWN = ("id", "task", "messages")
@@ -32,12 +32,17 @@ def read(path: str | PathLike[str]) -> Iterator[Trajectory]:
     Raises ChatError at the first line that is not a dialogue, and OSError.
     """
     with Path(path).open("rb") as file:
-        for number, line in lines(file):
-            try:
-                value = parse(line)
-            except JsonError as error:
-                raise ChatError(str(path), number, None, error.message, error.help) from None
-            yield from_chat(value, file=str(path), line=number)
+        yield from read_lines(file, str(path))
+
+
+def read_lines(file: Iterable[bytes], name: str) -> Iterator[Trajectory]:
+    """The dialogues of a file's lines; `name` is for messages. Raises ChatError."""
+    for number, line in lines(file):
+        try:
+            value = parse(line)
+        except JsonError as error:
+            raise ChatError(name, number, None, error.message, error.help) from None
+        yield from_chat(value, file=name, line=number)
 
 
 def from_chat(value: Any, *, file: str, line: int) -> Trajectory:

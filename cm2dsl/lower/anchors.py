@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 
 from msgspec import Struct
 
 from cm2dsl import ir, nodes
-from cm2dsl.chat import ChatError, read
+from cm2dsl.chat import ChatError, read_lines
 from cm2dsl.diagnostic import Log, used_here
 from cm2dsl.files import Files
 from cm2dsl.lower.items import DraftAnchor
@@ -46,7 +47,7 @@ def read_recordings(
         return None
     name, source = opened
     if name not in known:
-        dialogues = read_dialogues(source, log)
+        dialogues = read_dialogues(source, files.read_bytes[name], log)
         if dialogues is None:
             return None
         if not dialogues:
@@ -56,10 +57,10 @@ def read_recordings(
     return known[name]
 
 
-def read_dialogues(source: Source, log: Log) -> tuple[Trajectory, ...] | None:
+def read_dialogues(source: Source, raw: bytes, log: Log) -> tuple[Trajectory, ...] | None:
     """The dialogues of a file, or None where the log says which line is not one."""
     try:
-        return tuple(read(source.path))
+        return tuple(read_lines(BytesIO(raw), str(source.path)))
     except ChatError as error:
         line = min(error.line, len(source.line_starts))
         start = source.line_starts[line - 1]

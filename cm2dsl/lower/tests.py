@@ -93,7 +93,7 @@ def _trajectory(test: nodes.Test, files: Files, log: Log) -> str | None:
     opened = files.open(named[0].file)
     if opened is None:
         return None
-    dialogues = read_dialogues(opened[1], log)
+    dialogues = read_dialogues(opened[1], files.read_bytes[opened[0]], log)
     if dialogues is None:
         return None
     if len(dialogues) != 1:
