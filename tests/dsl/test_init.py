@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from cm2dsl.chat import read
 from cm2dsl.cm2c import main
 from cm2dsl.compiler import compile_file
+from cm2dsl.draft import write
 from cm2dsl.init.effects import by_name, effect_of
 from cm2dsl.init.patterns import is_free, pattern_of
 from cm2dsl.init.texts import text_of
@@ -357,6 +358,32 @@ def test_nothing_is_written_over_without_force(tmp_path: Path) -> None:
     assert files_in(tmp_path) == {**before, "t.json": tools.read_bytes()}
     assert init(tools, "-o", out, "--force").exit_code == 0
     works(out)
+
+
+@pytest.mark.parametrize("at", [0, 2, 4])
+def test_what_is_interrupted_leaves_everything_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    tools = write_tools(tmp_path)
+    out = tmp_path / "out/desk.cm2"
+    out.parent.mkdir()
+    out.write_text("mine", encoding="utf-8")
+    (out.parent / "desk.system.md").write_text("mine too", encoding="utf-8")
+    before = files_in(tmp_path)
+    moved: list[Path] = []
+
+    def move(source: Path, target: Path) -> None:
+        source.rename(target)
+        moved.append(target)
+        if len(moved) > at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(write.shutil, "move", move)
+    result = init(tools, "-o", out, "--force")
+    assert result.exit_code != 0
+    assert len(moved) == at + 1
+    assert files_in(tmp_path) == before
+    assert [path.name for path in out.parent.iterdir() if path.is_dir()] == []
 
 
 def test_a_tools_file_that_says_every_effect_is_used_where_it_is(tmp_path: Path) -> None:
