@@ -35,6 +35,11 @@ class Decider:
         """Whether it holds unless something happens."""
         return self.kind in ("always", "never")
 
+    @property
+    def late(self) -> bool:
+        """Whether it is decided when its scope has ended: a judge looks at the whole of it."""
+        return self.closed or self.prompt is not None
+
 
 def decider(item: ir.Item, row: ir.Row | None) -> Decider:
     """The item's decider. Without a row, values of the row stand for themselves."""

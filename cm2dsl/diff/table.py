@@ -29,11 +29,14 @@ CLOSE = 1e-9
 @dataclass(frozen=True, slots=True)
 class Variable:
     """A verdict in a scope. `closed`: it can hold from the scope's last step alone. `kept`: it does
-    unless something happens (`never`, `always`)."""
+    unless something happens (`never`, `always`). `late`: it is decided when the scope has ended,
+    so that it may be another verdict where the scope ends elsewhere.
+    """
 
     scope: int
     closed: bool = False
     kept: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def table_of(before: ir.Task, after: ir.Task, deciders: tuple[Deciders, Deciders
     sides = tuple(
         _side(task, own, known) for task, own in zip((before, after), deciders, strict=True)
     )
-    variables = tuple(Variable(scope, one.closed, one.kept) for scope, one in known)
+    variables = tuple(Variable(scope, one.closed, one.kept, one.late) for scope, one in known)
     return Table(len(before.turns), variables, (sides[0], sides[1]))
 
 

@@ -37,13 +37,15 @@ Level = Literal["trajectory", "turn", "step"]
 class Finding:
     """`verdict` of one level. `group` is the smallest group that shows a difference: one rollout,
     or for step credit two. `tried` dialogues were compared, of at most `of`: no search was needed
-    where it is 0, and what is left out of a search would show nothing.
+    where it is 0, and what is left out of a search would show nothing. `ends`: it is unknown because
+    the versions end dialogues at different turns.
     """
 
     verdict: Literal["same", "differs", "unknown"]
     group: tuple[Dialogue, ...] = ()
     tried: int = 0
     of: int = 0
+    ends: bool = False
 
 
 SAME = Finding("same")
@@ -129,7 +131,8 @@ def joined(found: Sequence[Finding]) -> Finding:
         first = min(differing, key=lambda one: size(one.group))
         return replace(first, tried=tried, of=of)
     unknown = any(one.verdict == "unknown" for one in found)
-    return Finding("unknown" if unknown else "same", (), tried, of)
+    ends = any(one.ends for one in found)
+    return Finding("unknown" if unknown else "same", (), tried, of, ends)
 
 
 def size(group: Sequence[Dialogue]) -> tuple[int, ...]:
@@ -170,17 +173,17 @@ def _scope(table: Table, scope: int, scale: tuple[float, float], bound: int) -> 
 def doubted(table: Table, found: Finding) -> Finding:
     """What is found where the versions end the dialogue at different turns.
 
-    A verdict that is given at the end of the dialogue is then another one in each version, which
+    A verdict that is given when the dialogue has ended is then another one in each version, which
     one variable cannot say: nothing is proven by it.
     """
-    if found.verdict == "same" and any(_at_end(table, v) for v in range(len(table.variables))):
-        return replace(found, verdict="unknown")
+    if found.verdict == "same" and any(_late(table, v) for v in range(len(table.variables))):
+        return replace(found, verdict="unknown", ends=True)
     return found
 
 
-def _at_end(table: Table, variable: int) -> bool:
+def _late(table: Table, variable: int) -> bool:
     one = table.variables[variable]
-    return one.closed and one.scope == table.turns
+    return one.late and one.scope == table.turns
 
 
 def _vetoes(side: Side, scope: int) -> set[int]:

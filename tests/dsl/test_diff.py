@@ -14,6 +14,9 @@ from cases import SHARED
 from click.testing import CliRunner, Result
 
 from cm2dsl.cm2c import main
+from cm2dsl.diff.steps import step
+from cm2dsl.diff.table import Node, Side, Table, Variable
+from cm2dsl.diff.verdicts import trajectory
 
 SPECS = Path(__file__).parents[2] / "specs"
 
@@ -238,6 +241,99 @@ def test_a_turn_added_is_reward_as_such(folder: Path) -> None:
     )
     assert level(folder) == "REWARD"
     assert notes(folder, "fly") == ["wait: turn added"]
+
+
+def test_a_simulated_users_task_is_credited_for_its_items_alike(folder: Path) -> None:
+    edit(
+        folder,
+        "  item searches { check called flight_search }",
+        "  item searches weight 2 { check called flight_search }",
+    )
+    assert verdicts(folder, "talk") == ["differs", "differs", "same"]
+    assert level(folder) == "REWARD"
+
+
+# --- what is proven -----------------------------------------------------------------------------
+
+
+def between(tmp_path: Path, before: str, after: str) -> Path:
+    """Two specs of one turn with these items."""
+    for name, items in (("a", before), ("b", after)):
+        shutil.copytree(SHARED, tmp_path / name)
+        head = 'cm2 1 domain d tools "tools.json" task t { turn u { user "x"'
+        (tmp_path / name / "spec.cm2").write_text(f"{head}\n{items}\n}} }}", encoding="utf-8")
+    return tmp_path
+
+
+ONE = "{ check called flight_search }"
+TWO = "{ check called flight_book }"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        (f"item a weight 2 {ONE}", f"item a {ONE} item b {ONE}", ["same"] * 3),
+        (
+            f"item a {ONE} item b after a {TWO}",
+            f"item a weight 3 {ONE} item b after a {TWO}",
+            ["differs", "differs", "same"],
+        ),
+        (
+            f"item a veto weight 1 {ONE} item b veto weight 3 {TWO}",
+            f"item a veto weight 2 {ONE} item b veto weight 1 {TWO}",
+            ["same", "same", "differs"],
+        ),
+        (f"item a {ONE} item b weight 0 {TWO}", f"item a {ONE}", ["same"] * 3),
+        (
+            f"item a {ONE} item b weight 0 veto {TWO}",
+            f"item a {ONE}",
+            ["differs", "differs", "same"],
+        ),
+        (
+            f"item a {ONE} at_end b {TWO} item c after b {{ check replied }}",
+            f"item a {ONE} at_end b {TWO} item c after b, a {{ check replied }}",
+            ["same"] * 3,
+        ),
+    ],
+    ids=[
+        "an item split in two with one check",
+        "weights along a chain are of no account to step credit",
+        "weights of vetoes that pay only together",
+        "an item of no weight",
+        "a veto of no weight",
+        "after for an item that can never be satisfied",
+    ],
+)
+def test_what_is_the_same_at_which_level(
+    tmp_path: Path, before: str, after: str, found: list[str]
+) -> None:
+    assert verdicts(between(tmp_path, before, after), "t") == found
+
+
+def test_gates_that_end_dialogues_apart_leave_what_is_decided_at_the_end_unknown(
+    folder: Path,
+) -> None:
+    for name in ("a", "b"):
+        path = folder / name / "spec.cm2"
+        text = path.read_text(encoding="utf-8")
+        whole = "  at_end done { check replied }\n}\ntask talk"
+        path.write_text(text.replace("}\ntask talk", whole), encoding="utf-8")
+    edit(folder, "weight 2 strict", "weight 2")
+    result = run(folder / "a/spec.cm2", folder / "b/spec.cm2", "--fail-on", "REWARD")
+    assert result.exit_code == 1
+    assert "unknown: A and B end the dialogue at different turns" in result.stdout
+
+
+def test_a_search_that_is_cut_short_is_unknown() -> None:
+    nodes = (Node(0, 0.5, veto=True), Node(1, 0.5, veto=True))
+    moved = (Node(0, 0.25, veto=True), Node(1, 0.75, veto=True))
+    sides = (Side(nodes, (0, 0), frozenset({0})), Side(moved, (0, 0), frozenset({0})))
+    table = Table(1, (Variable(0), Variable(0)), sides)
+    assert trajectory(table).verdict == "same"
+    found = step(table, bound=3)
+    assert (found.verdict, found.tried) == ("unknown", 3)
+    assert found.of > 3
+    assert step(table).verdict == "differs"
 
 
 # --- renames --------------------------------------------------------------------------------------

@@ -29,15 +29,22 @@ def _spec(spec: SpecDiff, several: bool) -> Iterator[str]:
     if several:
         yield from ("", f"#### {_plain(spec.file)}: {spec.impact.name}")
     yield from _notes(spec.notes)
-    for task in spec.tasks:
-        opened = " open" if task.impact.name == "REWARD" else ""
-        title = f"<b>{task.impact.name}</b> task {_html(task.name)}"
+    for names, impact, body in words.together(spec.tasks, _task):
+        opened = " open" if impact == "REWARD" else ""
+        title = f"<b>{impact}</b> task{'s' if len(names) > 1 else ''} {_html(', '.join(names))}"
         yield from ("", f"<details{opened}><summary>{title}</summary>")
-        yield from _notes(task.notes)
-        yield from _proofs(task)
+        yield from body
         yield from ("", "</details>")
     if spec.same and spec.tasks:
         yield from ("", f"{spec.same} other task{'s' if spec.same != 1 else ''} unchanged.")
+
+
+def _task(task: TaskDiff) -> Iterator[str]:
+    yield from _notes(task.notes)
+    if words.alike(task.proofs) and task.proofs:
+        yield from ("", f"What a dialogue is credited: {words.unchanged(task)}.")
+    elif task.proofs:
+        yield from _proofs(task)
 
 
 def _notes(notes: tuple[Note, ...]) -> Iterator[str]:
@@ -51,13 +58,13 @@ def _notes(notes: tuple[Note, ...]) -> Iterator[str]:
 
 
 def _proofs(task: TaskDiff) -> Iterator[str]:
-    if not task.proofs:
-        return
     yield from ("", "| credit by | | counterexample |", "|---|---|---|")
+    above = None
     for proof in task.proofs:
         level = f"**{proof.level}**" if proof.own else proof.level
-        shown = "<br>".join(_plain(line) for line in words.example(proof))
+        shown = "<br>".join(_plain(line) for line in words.example(proof, above))
         yield f"| {level} | {_plain(words.verdict(proof, task))} | {shown} |"
+        above = proof
 
 
 def _plain(text: str) -> str:

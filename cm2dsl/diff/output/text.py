@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from cm2dsl.diff.output import words
 from cm2dsl.diff.report import Diff, Note, SpecDiff, TaskDiff
@@ -22,7 +22,7 @@ def _spec(spec: SpecDiff, several: bool) -> Iterator[str]:
     if several:
         yield f"{spec.impact.name}  {spec.file}"
     yield from _notes(spec.notes, "  ")
-    for number, (names, impact, body) in enumerate(_alike(spec.tasks)):
+    for number, (names, impact, body) in enumerate(words.together(spec.tasks, _task)):
         if number or several or spec.notes:
             yield ""
         yield f"{impact}  task{'s' if len(names) > 1 else ''} {', '.join(names)}"
@@ -32,22 +32,13 @@ def _spec(spec: SpecDiff, several: bool) -> Iterator[str]:
         yield f"{spec.same} other task{'s' if spec.same != 1 else ''} unchanged"
 
 
-def _alike(tasks: Sequence[TaskDiff]) -> list[tuple[list[str], str, tuple[str, ...]]]:
-    """The tasks with what there is to say of them, said once where it is the same."""
-    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for task in tasks:
-        found.setdefault((task.impact.name, tuple(_task(task))), []).append(task.name)
-    return [(names, impact, body) for (impact, body), names in found.items()]
-
-
 def _task(task: TaskDiff) -> Iterator[str]:
     yield from _notes(task.notes, "  ")
     if not task.proofs:
         return
     yield "  what a dialogue is credited"
     if words.alike(task.proofs):
-        judged = any(note.heading == "judge" for note in task.notes)
-        yield f"    the same at every level{' for the same verdicts' if judged else ''}, proven"
+        yield f"    {words.unchanged(task)}"
         return
     above = None
     for proof in task.proofs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cm2dsl.diff.report import Note, Proof, TaskDiff
 from cm2dsl.diff.witness import Witness
@@ -34,10 +34,11 @@ def verdict(proof: Proof, task: TaskDiff) -> str:
     text = VERDICTS[proof.verdict]
     finding = proof.finding
     if proof.verdict == "unknown":
-        if finding.tried < finding.of:
-            text += f": {finding.tried:,} of at most {finding.of:,} dialogues tried, none differs"
+        if finding.ends:
+            text += ": A and B end the dialogue at different turns, and judge it by its end"
         else:
-            text += ": the versions end the dialogue at different turns"
+            tried = f"{finding.tried:,} of at most {finding.of:,} dialogues"
+            text += f": {tried} tried, none differs"
     elif proof.verdict == "same" and finding.tried:
         text += f" by trying all of {finding.tried:,} dialogues"
     if proof.verdict != "same" and proof.rows and len(proof.rows) < task.rows:
@@ -149,3 +150,19 @@ def number(value: float | None) -> str:
 def alike(proofs: Sequence[Proof]) -> bool:
     """Whether every level is proven the same, so that one line says it."""
     return all(proof.verdict == "same" for proof in proofs)
+
+
+def unchanged(task: TaskDiff) -> str:
+    """What is said where it is."""
+    judged = any(note.heading == "judge" for note in task.notes)
+    return f"the same at every level{' for the same verdicts' if judged else ''}, proven"
+
+
+def together(
+    tasks: Sequence[TaskDiff], body: Callable[[TaskDiff], Iterable[str]]
+) -> list[tuple[list[str], str, tuple[str, ...]]]:
+    """(names, level, lines) of tasks of which the same is to be said."""
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for task in tasks:
+        found.setdefault((task.impact.name, tuple(body(task))), []).append(task.name)
+    return [(names, impact, lines) for (impact, lines), names in found.items()]
