@@ -64,6 +64,11 @@ class Floor(Struct, frozen=True):
         """What the inactive policies earn, or the blind ones."""
         return [one for one in self.earned if one.policy.inactive == inactive]
 
+    @property
+    def inaction(self) -> float:
+        """The most that an inactive policy earns: the task's reward floor."""
+        return max(one.floor for one in self.of(inactive=True))
+
 
 def floors(
     spec: ir.Spec,

@@ -45,7 +45,7 @@ item tells after searches { check reply contains "KF12" }""",
     def check(self, subject: Subject) -> Iterator[Finding]:
         for node, task in subject.compiled_tasks:
             floor = subject.floors[task.name]
-            if max(one.floor for one in floor.of(inactive=True)) > subject.budget.floor:
+            if floor.inaction > subject.budget.floor:
                 continue  # an error already (L408): they earn no less
             best = max(one.floor for one in floor.of(inactive=False))
             if best <= subject.budget.blind_reward:

@@ -11,6 +11,9 @@ class PaidSilence(Rule):
     """An agent that does nothing at all breaks no rule. An item that is satisfied by that pays for
     silence with its weight, and silence is learned first. What must not happen is a `veto` or a
     `penalty`; weight belongs to what has to be done.
+
+    A task that pays inaction more than `max-floor` is an error as a whole (L408), and its items are
+    named there.
     """
 
     code = "L401"
@@ -19,11 +22,11 @@ class PaidSilence(Rule):
     title = "weight for what an agent that does nothing fulfils too"
     bad = (
         Bad(
-            """item answers { check replied }
+            """item searches weight 3 { check called search(to == "Rome") }
 never books { check called book }"""
         ),
         Bad(
-            """item answers { check replied }
+            """item searches weight 3 { check called search(to == "Rome") }
 always careful { check not called book or called search }"""
         ),
     )
@@ -41,6 +44,8 @@ never idles { check not called search }""",
     def check(self, subject: Subject) -> Iterator[Finding]:
         for placed in subject.placed():
             item = placed.item
+            if subject.floors[placed.task.name].inaction > subject.budget.floor:
+                continue
             if item.weight and not item.veto and not item.penalty and pays_idle(item):
                 message = f"`{item.name}` pays an agent that does nothing"
                 help = "make it a `veto` or a `penalty`, or let it come `after` what is to be done"

@@ -54,7 +54,7 @@ never books veto { check called book }""",
     def check(self, subject: Subject) -> Iterator[Finding]:
         for node, task in subject.compiled_tasks:
             floor = subject.floors[task.name]
-            best = max(one.floor for one in floor.of(inactive=True))
+            best = floor.inaction
             if best <= subject.budget.floor:
                 continue
             alike = [one for one in floor.of(inactive=True) if one.floor == best]

@@ -68,7 +68,7 @@ item kind { ask "Does the reply greet the user?" fail "Begins with a price" }"""
             policies = floor.paying.get(f"{placed.scope}.{placed.item.name}", ())
             if not policies or pays_idle(placed.item):  # of silence L401 speaks, without playing
                 continue
-            if max(one.floor for one in floor.of(inactive=True)) > subject.budget.floor:
+            if floor.inaction > subject.budget.floor:
                 continue
             name = f"`{placed.item.name}`"
             message = f"{name} pays an agent that {any_of(policies)}"
