@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cm2dsl import ir
 from cm2dsl.compiler import compile_file
-from cm2dsl.emit.reward import emit_reward
+from cm2dsl.emit.reward import WORDS, emit_reward
 from cm2dsl.scope import Scope, facts_of
 from cm2dsl.trajectory import Call, Step, Trajectory, Turn
 
@@ -61,6 +61,12 @@ def functions(spec: ir.Spec) -> dict[str, Any]:
     for node in ast.walk(ast.parse(text)):
         assert not isinstance(node, ast.Import | ast.JoinedStr)
         assert not isinstance(node, ast.ImportFrom) or node.module == "cm2dsl.checks"
+    parts = list(ast.walk(ast.parse(text)))
+    imported = [
+        one.name for part in parts if isinstance(part, ast.ImportFrom) for one in part.names
+    ]
+    used = {part.id for part in parts if isinstance(part, ast.Name)}
+    assert set(imported) == used & set(WORDS)
     namespace: dict[str, Any] = {}
     exec(text, namespace)
     found: dict[str, Any] = namespace["CHECKS"]
