@@ -18,6 +18,7 @@ from cm2dsl.lint.config import read_config
 from cm2dsl.lint.kept import Findings, found_again, kept
 from cm2dsl.lint.output import format_option, report
 from cm2dsl.specs import find_specs
+from cm2dsl.watch import Watchable
 from cm2dsl.write import write_beside
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ FOUND = 1
 FAULTS = 2
 
 
-@click.command("lint")
+@click.command("lint", cls=Watchable)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--select",

@@ -38,12 +38,12 @@ FAULTY = GOOD.replace("called flight_search", "called flight_serch")
 
 
 class Process:
-    """`cm2c compile --watch` in a folder, and what it says, line by line."""
+    """A command of cm2c with `--watch` in a folder, and what it says, line by line."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, name: str = "compile") -> None:
         self.folder = folder
         start = "from cm2dsl.cm2c import main; main()"
-        command = [sys.executable, "-c", start, "compile", *arguments, "--watch"]
+        command = [sys.executable, "-c", start, name, *arguments, "--watch"]
         self.process = subprocess.Popen(
             command,
             cwd=folder,
@@ -97,8 +97,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     (tmp_path / "spec.cm2").write_text(GOOD, encoding="utf-8")
     started: list[Process] = []
 
-    def begin(*arguments: str) -> Process:
-        started.append(Process(tmp_path, *arguments))
+    def begin(*arguments: str, name: str = "compile") -> Process:
+        started.append(Process(tmp_path, *arguments, name=name))
         return started[-1]
 
     yield begin
@@ -118,6 +118,18 @@ def test_a_spec_is_compiled_again_when_it_changes(start: Callable[..., Process])
     assert "did you mean `flight_search`?" in said
     process.write("spec.cm2", GOOD.replace("domain air", "domain sea"))
     assert "spec.cm2 -> build/spec" in process.round()
+    assert process.end() == INTERRUPTED
+
+
+def test_a_spec_is_linted_again_when_it_changes(start: Callable[..., Process]) -> None:
+    process = start("spec.cm2", "--select", "L109", name="lint")
+    assert "nothing found" in process.round()
+    process.write("spec.cm2", GOOD.replace("item searches {", "item searches strict {"))
+    assert "L109" in process.round()
+    process.write("spec.cm2", FAULTY)
+    assert "tool `flight_serch` is not defined" in process.round()
+    process.write("spec.cm2", GOOD)
+    assert "nothing found" in process.round()
     assert process.end() == INTERRUPTED
 
 
