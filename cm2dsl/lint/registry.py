@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
+from pathlib import Path
 
 from cm2dsl.lint import rules
 from cm2dsl.lint.rule import Rule
@@ -14,8 +14,8 @@ from cm2dsl.lint.rule import Rule
 def all_rules() -> tuple[Rule, ...]:
     """One of each rule, in the order of their codes."""
     found: list[Rule] = []
-    for module in iter_modules(rules.__path__):
-        loaded = import_module(f"{rules.__name__}.{module.name}")
+    for name in sorted(path.stem for path in Path(rules.__path__[0]).glob("[!_]*.py")):
+        loaded = import_module(f"{rules.__name__}.{name}")
         for value in vars(loaded).values():
             if isinstance(value, type) and issubclass(value, Rule) and value is not Rule:
                 found.append(value())

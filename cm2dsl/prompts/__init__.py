@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.resources import files as resources
+from functools import cache
+from pathlib import Path
 
 SYSTEM = "prompts/judge.system.jinja"
 USER = "prompts/judge.user.jinja"
 SCHEMA = "prompts/verdict.schema.json"
 
 
+@cache
 def files() -> dict[str, str]:
     """Name in the bundle -> text of the two templates and the schema of what a judge answers.
 
@@ -17,5 +19,5 @@ def files() -> dict[str, str]:
     `fence` (which none of these texts contains) and `item` (`ask`, `passes`, `fails`, `kind`,
     `focus`, `turn`, which is None for task scope, and `names`, the segments in focus).
     """
-    package = resources("cm2dsl")
+    package = Path(__file__).parents[1]  # importlib.resources loads a dozen modules to say so
     return {name: (package / name).read_text("utf-8") for name in (SYSTEM, USER, SCHEMA)}
