@@ -69,17 +69,17 @@ def row_notes(before: ir.Task, after: ir.Task) -> Iterator[Note]:
         ("removed", [key for key in old if key not in new]),
     ):
         if keys:
-            yield Note("reward", "", f"{_counted(keys, 'row')} {word}: {_few(keys)}", Impact.REWARD)
+            yield Note("reward", "", f"{_counted(keys, 'row')} {word}: {few(keys)}", Impact.REWARD)
     both = [key for key in new if key in old]
     values = [
         key for key in both if (old[key].values, old[key].text) != (new[key].values, new[key].text)
     ]
     if values:
-        said = f"{_counted(values, 'row')} changed: {_few(values)}"
+        said = f"{_counted(values, 'row')} changed: {few(values)}"
         yield Note("dialogues", "", said, Impact.TEXT)
     split = [key for key in both if old[key].split != new[key].split]
     if split:
-        said = f"{_counted(split, 'row')} moved between train and heldout: {_few(split)}"
+        said = f"{_counted(split, 'row')} moved between train and heldout: {few(split)}"
         yield Note("dialogues", "", said, Impact.TEXT)
 
 
@@ -87,7 +87,7 @@ def _counted(things: Sequence[object], word: str) -> str:
     return f"{len(things)} {word}{'s' if len(things) != 1 else ''}"
 
 
-def _few(names: Sequence[str]) -> str:
+def few(names: Sequence[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
@@ -131,7 +131,7 @@ def _decider_notes(place: str, before: ir.Item, after: ir.Item, rows: Rows) -> I
         lines = said(before, after, None)
         if not lines:  # what is written is the same: the rows are not
             keys = [new.key for _, new in kinds[kind] if new is not None]
-            lines = [f"another value in {_counted(keys, 'row')}: {_few(keys)}"]
+            lines = [f"another value in {_counted(keys, 'row')}: {few(keys)}"]
         for line in lines:
             yield Note(heading, place, line, impact)  # type: ignore[arg-type]
     if "same" in kinds and len(kinds) == 1 and bare(before).expr != bare(after).expr:

@@ -21,12 +21,14 @@ from cm2dsl.diff.table import Dialogue, Side, Table
 @dataclass(frozen=True, slots=True)
 class Space:
     """`longest` has the most steps of each turn that is played. Verdicts `forced` always hold,
-    `free` ones may; only for those in `timed` does it matter since when."""
+    `free` ones may; only for those in `timed` does it matter since when. Where `needs` are given,
+    all verdicts of one of them hold."""
 
     longest: tuple[int, ...]
     forced: tuple[int, ...]
     free: tuple[int, ...]
     timed: frozenset[int]
+    needs: tuple[frozenset[int], ...] = ()
 
     def lengths(self) -> Iterator[tuple[int, ...]]:
         return product(*(range(1, most + 1) for most in self.longest))
@@ -68,6 +70,8 @@ def dialogues(table: Table, spaces: Iterable[Space]) -> Iterator[Dialogue]:
                 usual = kept.intersection(space.free)
                 held = (*space.forced, *sorted(usual.symmetric_difference(chosen)))
                 if not _tells(uses, set(chosen) - kept, frozenset(held)):
+                    continue
+                if space.needs and not any(need.issubset(held) for need in space.needs):
                     continue
                 steps = [_since(table, space, variable, lengths) for variable in held]
                 for since in product(*steps):

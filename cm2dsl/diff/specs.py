@@ -11,6 +11,7 @@ from cm2dsl.compiler import Compiled
 from cm2dsl.diff.compare import compare_tasks
 from cm2dsl.diff.items import described
 from cm2dsl.diff.match import match
+from cm2dsl.diff.notes import few
 from cm2dsl.diff.report import Diff, Impact, Note, SpecDiff, TaskDiff
 from cm2dsl.diff.shown import Changed, Version, tell_apart
 from cm2dsl.diff.tables import scopes_of
@@ -131,15 +132,15 @@ def _notes(old: ir.Spec, new: ir.Spec) -> Iterator[Note]:
         for _, items in scopes_of(task)
         for item in items
     )
-    for what, one, other in (
-        ("the system prompt", old.system, new.system),
-        ("the tools", old.tools, new.tools),
+    for what, shown, one, other in (
+        ("the system prompt", "another system prompt", old.system, new.system),
+        ("the tools", "other tools", old.tools, new.tools),
     ):
         if one != other:
             # The judge is told both; a recorded system message stands in for the spec's.
             yield Note("dialogues", "", f"{what} changed{_names(one, other)}", Impact.TEXT)
             if asks:
-                yield Note("judge", "", f"the judge is shown other {what[4:]}", Impact.JUDGE)
+                yield Note("judge", "", f"the judge is shown {shown}", Impact.JUDGE)
     if old.user_tools != new.user_tools:
         said = f"the user's tools changed{_names(old.user_tools, new.user_tools)}"
         yield Note("dialogues", "", said, Impact.TEXT)
@@ -184,7 +185,9 @@ def _file_notes(before: Compiled, after: Compiled) -> Iterator[Note]:
     for names, word, heading in (
         (recorded, "recordings", "dialogues"),
         (backends, "backend", "dialogues"),
-        (fixtures - recorded, "fixture", "text"),
+        (fixtures - recorded, "fixtures", "text"),
     ):
-        for name in sorted(changed & {one for one in names if one is not None}):
-            yield Note(heading, "", f"{word} `{name}` changed", Impact.TEXT)  # type: ignore[arg-type]
+        found = sorted(changed & {one for one in names if one is not None})
+        if found:
+            said = f"{word} changed: {few([f'`{name}`' for name in found])}"
+            yield Note(heading, "", said, Impact.TEXT)  # type: ignore[arg-type]

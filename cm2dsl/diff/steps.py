@@ -7,15 +7,16 @@ of each kind is kept, and profiles are put in pairs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from cm2dsl.diff.forms import open_shares, shares, unequal, variables
-from cm2dsl.diff.search import dialogues
+from cm2dsl.diff.search import Space, dialogues
 from cm2dsl.diff.table import CLOSE, NEVER, Dialogue, Table, outcome
 from cm2dsl.diff.verdicts import (
     BOUND,
+    REFINED,
     SAME,
     Finding,
     doubted,
@@ -49,26 +50,47 @@ def _scope(table: Table, scope: int, bound: int) -> Finding:
     gates = [gates_before(table, side, scope) for side in table.sides]
     if not any(worth) or (gates[0] == gates[1] and not unequal(worth[0], worth[1])):
         return SAME
-    found = {form for n in (0, 1) for form in shares(table, n, scope)}
-    spaces = spaces_of(table, scope, variables(found), set(), times=2)
+    everything = {form for n in (0, 1) for form in shares(table, n, scope)}
+    others = unequal(worth[0], worth[1]) or everything
+    spaces = spaces_of(table, scope, variables(everything), set(), times=2)
+    guesses = [
+        replace(space, timed=frozenset())
+        for form in others
+        for beside in everything
+        for space in spaces_of(table, scope, variables({form, beside}), set())
+    ]
+    found = _search(table, scope, spaces, bound, _search(table, scope, guesses, REFINED))
+    return doubted(table, found) if scope == table.turns and gates[0] != gates[1] else found
+
+
+def _search(
+    table: Table, scope: int, spaces: Sequence[Space], bound: int, guess: Finding | None = None
+) -> Finding:
+    """The first group of two that is credited otherwise.
+
+    Where `guess` has one, only smaller ones are looked for, and not for long.
+    """
+    known = guess.group if guess is not None else ()
+    limit = REFINED if known else bound
     kept: dict[Profile, Dialogue] = {}
     partners: dict[Flips, Dialogue] = {}
     of = sum(space.rows(table) for space in spaces)
     tried = 0
-    for _, same_size in groupby(dialogues(table, spaces), key=lambda one: one.size):
+    for of_size, same_size in groupby(dialogues(table, spaces), key=lambda one: one.size):
+        if known and of_size >= max(one.size for one in known):
+            return Finding("differs", known, tried, of)
         old = set(kept), set(partners)
         for dialogue in same_size:
             tried += 1
-            if tried > bound:
-                return Finding("unknown", (), bound, of)
+            if tried > limit:
+                return Finding("differs" if known else "unknown", known, limit, of)
             profile = _profile(table, scope, dialogue)
             kept.setdefault(profile, dialogue)
             partners.setdefault(profile.flips, dialogue)
         pairs = sorted(_differing(kept, partners, old), key=size)
         if pairs:
             return Finding("differs", pairs[0], tried, of)
-    same = Finding("same", (), tried, of)
-    return doubted(table, same) if scope == table.turns and gates[0] != gates[1] else same
+    return Finding("differs" if known else "same", known, tried, of)
 
 
 def _profile(table: Table, scope: int, dialogue: Dialogue) -> Profile:

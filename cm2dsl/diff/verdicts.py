@@ -7,9 +7,13 @@ R_t / L, and a dialogue may end with any turn and satisfy no task-scope item; so
 turns in order, the first one whose share differs somewhere makes R differ there. The same goes for
 `mask` where `at` and the gates are the same. Where neither is so, whole dialogues are searched.
 
-Two shortcuts lose nothing either. A dialogue that violates a veto of both versions earns nothing in
-both, so those vetoes hold. Without penalties, and with the same vetoes, R_t is a sum over forms,
-and forms with equal shares add the same to both sums: only verdicts of the others are searched.
+Some shortcuts lose nothing either. A dialogue that violates a veto of both versions earns nothing
+in both, so those vetoes hold. Without penalties, and with the same vetoes and gates, R_t is a sum
+of shares over the forms that flip, and forms with equal shares add the same to both sums. Whether a
+form flips is a conjunction of conditions on the verdicts in it; conjunctions that are not the same
+are linearly independent, on the dialogues in which nothing but the verdicts of one of them holds
+too. So if the sums differ at all, they do where only the verdicts of one form with unequal shares
+hold.
 
 In step credit, A_s is affine in the shares b_c of the group, so for `scale none` a rollout's A_s is
 the mean over the group of what it would get in a group of two with each: two rollouts tell versions
@@ -23,12 +27,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cm2dsl.diff.forms import shares, unequal, variables
+from cm2dsl.diff.forms import Form, shares, unequal, variables
 from cm2dsl.diff.search import Space, dialogues, longest_chain, waited_for
 from cm2dsl.diff.table import CLOSE, Dialogue, Outcome, Side, Table, outcome
 
 BOUND = 100_000
 """Dialogues that are tried for one scope at most."""
+
+REFINED = 10_000
+"""Dialogues that are tried at most for one that is smaller than one that is known."""
 
 Level = Literal["trajectory", "turn", "step"]
 
@@ -37,8 +44,8 @@ Level = Literal["trajectory", "turn", "step"]
 class Finding:
     """`verdict` of one level. `group` is the smallest group that shows a difference: one rollout,
     or for step credit two. `tried` dialogues were compared, of at most `of`: no search was needed
-    where it is 0, and what is left out of a search would show nothing. `ends`: it is unknown because
-    the versions end dialogues at different turns.
+    where it is 0, and what is left out of a search would show nothing. `ends`: it is unknown
+    because the versions end dialogues at different turns.
     """
 
     verdict: Literal["same", "differs", "unknown"]
@@ -156,17 +163,23 @@ def _scope(table: Table, scope: int, scale: tuple[float, float], bound: int) -> 
     gates = [gates_before(table, side, scope) for side in table.sides]
     if alike and not others and gates[0] == gates[1]:
         return SAME
-    cone = others
-    if not alike or losses[0] or gates[0] != gates[1]:
-        cone = {*worth[0], *worth[1]}
-    relevant = variables(cone) | vetoes[0] ^ vetoes[1] | {*losses[0], *losses[1]}
     forced = vetoes[0] & vetoes[1] if all(scale) else set()
-    spaces = spaces_of(table, scope, relevant, forced)
 
     def value(number: int, found: Outcome) -> Sequence[float | None]:
         return [(found.worth[scope] or 0.0) * scale[number]]
 
-    found = first(table, spaces, value, bound)
+    if alike and not losses[0] and gates[0] == gates[1]:
+        needs = tuple(frozenset(variables({form})) for form in others)
+        spaces = [
+            replace(space, needs=needs)
+            for need in needs
+            for space in spaces_of(table, scope, set(need), forced)
+        ]
+        return first(table, spaces, value, bound)
+    cone = {*worth[0], *worth[1]}
+    roles = vetoes[0] ^ vetoes[1] | {*losses[0], *losses[1]}
+    spaces = spaces_of(table, scope, variables(cone) | roles, forced)
+    found = first(table, spaces, value, bound, _guesses(table, scope, cone, roles, forced))
     return doubted(table, found) if scope == table.turns and gates[0] != gates[1] else found
 
 
@@ -254,6 +267,17 @@ def spaces_of(
     return spaces
 
 
+def _guesses(
+    table: Table, scope: int, cone: set[Form], roles: set[int], forced: set[int]
+) -> list[Space]:
+    """A few dialogues among which a difference is likely: with what one item needs, at once."""
+    return [
+        replace(space, timed=frozenset())
+        for form in cone
+        for space in spaces_of(table, scope, variables({form}) | roles, forced)
+    ]
+
+
 def _in(table: Table, variable: int, count: int) -> bool:
     scope = table.variables[variable].scope
     return scope < count or scope == table.turns
@@ -262,16 +286,36 @@ def _in(table: Table, variable: int, count: int) -> bool:
 # --- search -------------------------------------------------------------------------------------
 
 
-def first(table: Table, spaces: Sequence[Space], value: Value, bound: int) -> Finding:
-    """The first dialogue that is worth something else in the two versions."""
+def first(
+    table: Table,
+    spaces: Sequence[Space],
+    value: Value,
+    bound: int,
+    guesses: Sequence[Space] = (),
+) -> Finding:
+    """The first dialogue that is worth something else in the two versions.
+
+    Where `guesses` have one, only smaller ones are looked for, and not for long.
+    """
     of = sum(space.rows(table) for space in spaces)
+    guess: Dialogue | None = None
+    for tried, dialogue in enumerate(dialogues(table, guesses)):
+        if tried >= REFINED:
+            break
+        if differ(table, value, dialogue):
+            guess = dialogue
+            break
     tried = 0
     for dialogue in dialogues(table, spaces):
         tried += 1
+        if guess is not None and (tried > REFINED or dialogue.size >= guess.size):
+            return Finding("differs", (guess,), tried, of)
         if tried > bound:
             return Finding("unknown", (), bound, of)
         if differ(table, value, dialogue):
             return Finding("differs", (dialogue,), tried, of)
+    if guess is not None:
+        return Finding("differs", (guess,), tried, of)
     return Finding("same", (), tried, of)
 
 
