@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from cm2dsl.codes import code_of
 from cm2dsl.compiler import Analysed, analyse
 from cm2dsl.diagnostic import Diagnostic
 from cm2dsl.lint.budget import Budget
@@ -26,6 +25,8 @@ class UnknownRule(click.UsageError):
     """A code that no rule has, nor a family, nor is it the name of one."""
 
     def __init__(self, code: str) -> None:
+        from cm2dsl.codes import code_of  # all of them with their pages
+
         self.code = code
         if code_of(code) is not None:
             super().__init__(f"`{code}` is no rule to choose: it is reported in any case")
