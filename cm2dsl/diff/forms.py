@@ -96,6 +96,11 @@ def variables(found: Iterable[Form]) -> set[int]:
     return {variable for form in found for variable in _variables(form)}
 
 
+def needed(found: Iterable[Form]) -> list[frozenset[int]]:
+    """The variables of each form, in an order that is the same in every run."""
+    return sorted({frozenset(_variables(form)) for form in found}, key=sorted)
+
+
 def _variables(form: Form) -> Iterator[int]:
     yield from (variable for variable, _ in form.chain)
     for wait in form.waits:

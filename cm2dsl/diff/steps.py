@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from cm2dsl.diff.forms import open_shares, shares, unequal, variables
+from cm2dsl.diff.forms import needed, open_shares, shares, unequal, variables
 from cm2dsl.diff.search import Space, dialogues
 from cm2dsl.diff.table import CLOSE, NEVER, Dialogue, Table, outcome
 from cm2dsl.diff.verdicts import (
@@ -55,9 +55,9 @@ def _scope(table: Table, scope: int, bound: int) -> Finding:
     spaces = spaces_of(table, scope, variables(everything), set(), times=2)
     guesses = [
         replace(space, timed=frozenset())
-        for form in others
-        for beside in everything
-        for space in spaces_of(table, scope, variables({form, beside}), set())
+        for own in needed(others)
+        for beside in needed(everything)
+        for space in spaces_of(table, scope, own | beside, set())
     ]
     found = _search(table, scope, spaces, bound, _search(table, scope, guesses, REFINED))
     return doubted(table, found) if scope == table.turns and gates[0] != gates[1] else found

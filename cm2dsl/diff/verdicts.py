@@ -23,11 +23,11 @@ of two every spread is 0 or 1/2, so such a group refutes both scales or neither.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cm2dsl.diff.forms import Form, shares, unequal, variables
+from cm2dsl.diff.forms import Form, needed, shares, unequal, variables
 from cm2dsl.diff.search import Space, dialogues, longest_chain, waited_for
 from cm2dsl.diff.table import CLOSE, Dialogue, Outcome, Side, Table, outcome
 
@@ -169,11 +169,11 @@ def _scope(table: Table, scope: int, scale: tuple[float, float], bound: int) -> 
         return [(found.worth[scope] or 0.0) * scale[number]]
 
     if alike and not losses[0] and gates[0] == gates[1]:
-        needs = tuple(frozenset(variables({form})) for form in others)
+        needs = tuple(needed(others))
         spaces = [
             replace(space, needs=needs)
             for need in needs
-            for space in spaces_of(table, scope, set(need), forced)
+            for space in spaces_of(table, scope, need, forced)
         ]
         return first(table, spaces, value, bound)
     cone = {*worth[0], *worth[1]}
@@ -226,7 +226,7 @@ def gates_before(table: Table, side: Side, scope: int) -> set[int]:
 
 
 def spaces_of(
-    table: Table, scope: int, relevant: set[int], forced: set[int], times: int = 1
+    table: Table, scope: int, relevant: Set[int], forced: Set[int], times: int = 1
 ) -> list[Space]:
     """The dialogues that reach a scope, with the gates on the way that both versions have open.
 
@@ -273,8 +273,8 @@ def _guesses(
     """A few dialogues among which a difference is likely: with what one item needs, at once."""
     return [
         replace(space, timed=frozenset())
-        for form in cone
-        for space in spaces_of(table, scope, variables({form}) | roles, forced)
+        for own in needed(cone)
+        for space in spaces_of(table, scope, own | roles, forced)
     ]
 
 
