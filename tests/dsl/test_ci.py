@@ -34,6 +34,13 @@ task t {
 """
 VAGUE = FINE.replace("check replied", 'ask "Is the reply appropriate?" fail "No"')
 BROKEN = FINE.replace("replied", "called nothing_known")
+TESTED = f"""{FINE}
+test "says something" for t {{
+  trajectory "a.jsonl"
+  expect reward == 1
+}}
+"""
+DIALOGUE = {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]}
 
 
 @pytest.fixture
@@ -134,6 +141,17 @@ def test_the_action_writes_a_report_and_knows_a_baseline(folder: Path) -> None:
     assert (result.returncode, result.stdout) == (0, "")
 
 
+def test_the_action_runs_tests_where_a_coverage_is_wanted(folder: Path) -> None:
+    assert STEPS["cm2c test"]["if"] == "${{ !cancelled() && inputs.coverage != '' }}"
+    (folder / "specs" / "a.cm2").write_text(TESTED)
+    (folder / "specs" / "a.jsonl").write_text(json.dumps(DIALOGUE))
+    assert run_step("cm2c test", folder, coverage="50").returncode == 0
+    result = run_step("cm2c test", folder, coverage="100")
+    assert (result.returncode, result.stderr) == (1, "coverage is 50%, and should be 100%\n")
+    assert run_step("cm2c test", folder, coverage="$(touch gone)").returncode == 2
+    assert not (folder / "gone").exists()
+
+
 @pytest.mark.parametrize(
     "path", ["a b.cm2", "$(touch gone).cm2", "--help.cm2", "`id`;.cm2", "*.cm2"]
 )
@@ -160,21 +178,26 @@ def test_every_hook_takes_many_files_and_says_which_is_wrong(folder: Path) -> No
     library = "cm2 1\n\ntemplate t() { check replied }\n"
     (folder / "specs" / "library.cm2").write_text(library)
     names.append("specs/library.cm2")
-    assert {hook["id"] for hook in HOOKS} == {"cm2c-fmt", "cm2c-lint", "cm2c-compile"}
-    for text, codes in ((FINE, (0, 0, 0)), (BROKEN, (0, 2, 1))):
+    (folder / "specs" / "tested.cm2").write_text(TESTED)
+    (folder / "specs" / "a.jsonl").write_text(json.dumps(DIALOGUE))
+    ids = [hook["id"] for hook in HOOKS]
+    assert ids == ["cm2c-fmt", "cm2c-lint", "cm2c-compile", "cm2c-test"]
+    for text, codes in ((FINE, (0, 0, 0, 0)), (BROKEN, (0, 2, 1, 2))):
         (folder / names[7]).write_text(text)
         for hook, code in zip(HOOKS, codes, strict=True):
             assert all(re.search(hook["files"], name) for name in names)
             entry = hook["entry"].split()
             extra = ["--select", "L203"] if hook["id"] == "cm2c-lint" else []
+            given = names if hook.get("pass_filenames", True) else []
             result = subprocess.run(
-                [BIN / entry[0], *entry[1:], *extra, *names],
+                [BIN / entry[0], *entry[1:], *extra, *given],
                 capture_output=True,
                 text=True,
                 check=False,
             )
             assert result.returncode == code, result
-            assert (names[7] in result.stdout + result.stderr) == bool(code)
+            said = result.stdout + result.stderr
+            assert (f"{names[7]}:8:27: error[" in said) == bool(code)
     assert not (folder / "build").exists()
 
 
@@ -214,10 +237,13 @@ def check_uses_of_the_action(workflow: dict[str, Any]) -> None:
 
 def test_the_commands_of_the_guide_run_as_they_stand(folder: Path) -> None:
     (folder / "specs" / "a.cm2").write_text(VAGUE)
+    (folder / "specs" / "tested.cm2").write_text(TESTED)
+    (folder / "specs" / "a.jsonl").write_text(json.dumps(DIALOGUE))
     scripts = [text for kind, text in BLOCKS if kind == "sh"]
     gitlab = yaml.safe_load(next(text for kind, text in BLOCKS if kind == "yaml gitlab"))
-    scripts.append("\n".join(gitlab["specs"]["script"][1:]))
-    assert gitlab["specs"]["script"][0] == "pip install cm2dsl"
+    for job in ("specs", "spec-tests"):
+        scripts.append("\n".join(gitlab[job]["script"][1:]))
+        assert gitlab[job]["script"][0] == "pip install cm2dsl"
     codes = []
     for script in scripts:
         path = os.pathsep.join([str(BIN), os.environ["PATH"]])
@@ -229,7 +255,8 @@ def test_the_commands_of_the_guide_run_as_they_stand(folder: Path) -> None:
             check=False,
         )
         codes.append(result.returncode)
-    assert codes == [0, 1, 1]  # only the baseline knows what is found
+    assert codes == [0, 1, 1, 1]  # only the baseline knows what is found; one spec has no test
+    assert (folder / "cm2c-test.xml").read_text(encoding="utf-8").count("<testcase") == 1
     report = json.loads((folder / "gl-code-quality-report.json").read_text(encoding="utf-8"))
     assert report
     assert (folder / "cm2c.xml").read_text(encoding="utf-8").count("<failure") == len(report)
