@@ -14,6 +14,7 @@ there is before every step here: those are its `waits`, without those that anoth
 the task scope steps count over the whole dialogue, so a turn's items are in the chain too.
 
 An item that waits for one that can hold from the last step alone can never flip; it has no form.
+The same goes for an item of the task scope that waits for such a one of the last turn.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def _form(table: Table, side: Side, index: int, found: Mapping[int, Form | None]
     for other in side.nodes[index].after:
         form = found[other]
         inside = side.scope[other] == scope
-        if form is None or (inside and table.variables[side.nodes[other].variable].closed):
+        # Nothing comes after the last step of a scope, and in the task scope of the last turn.
+        at_last = inside or (side.scope[other] == table.turns - 1 and scope == table.turns)
+        if form is None or (at_last and table.variables[side.nodes[other].variable].closed):
             return None
         if inside:
             waits |= form.waits

@@ -54,7 +54,7 @@ def _scope(table: Table, scope: int, bound: int) -> Finding:
     others = unequal(worth[0], worth[1]) or everything
     spaces = spaces_of(table, scope, variables(everything), set(), times=2)
     guesses = [
-        replace(space, timed=frozenset())
+        replace(space, timed=frozenset(), needs=(own,))
         for own in needed(others)
         for beside in needed(everything)
         for space in spaces_of(table, scope, own | beside, set())
@@ -77,7 +77,7 @@ def _search(
     of = sum(space.rows(table) for space in spaces)
     tried = 0
     for of_size, same_size in groupby(dialogues(table, spaces), key=lambda one: one.size):
-        if known and of_size >= max(one.size for one in known):
+        if known and of_size > max(one.size for one in known):
             return Finding("differs", known, tried, of)
         old = set(kept), set(partners)
         for dialogue in same_size:
@@ -89,7 +89,8 @@ def _search(
             partners.setdefault(profile.flips, dialogue)
         pairs = sorted(_differing(kept, partners, old), key=size)
         if pairs:
-            return Finding("differs", pairs[0], tried, of)
+            smallest = min(pairs[0], known or pairs[0], key=size)
+            return Finding("differs", smallest, tried, of)
     return Finding("differs" if known else "same", known, tried, of)
 
 

@@ -272,7 +272,7 @@ def _guesses(
 ) -> list[Space]:
     """A few dialogues among which a difference is likely: with what one item needs, at once."""
     return [
-        replace(space, timed=frozenset())
+        replace(space, timed=frozenset(), needs=(own,))
         for own in needed(cone)
         for space in spaces_of(table, scope, own | roles, forced)
     ]
