@@ -13,6 +13,7 @@ from itertools import groupby
 
 from cm2dsl.diff.forms import needed, open_shares, shares, unequal, variables
 from cm2dsl.diff.search import Space, dialogues
+from cm2dsl.diff.spaces import gates_before, spaces_of
 from cm2dsl.diff.table import CLOSE, NEVER, Dialogue, Table, outcome
 from cm2dsl.diff.verdicts import (
     BOUND,
@@ -20,10 +21,8 @@ from cm2dsl.diff.verdicts import (
     SAME,
     Finding,
     doubted,
-    gates_before,
     joined,
     size,
-    spaces_of,
 )
 
 Flips = tuple[tuple[bool, ...], tuple[bool, ...]]
