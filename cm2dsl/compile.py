@@ -16,6 +16,7 @@ from cm2dsl.cache import cache_option
 from cm2dsl.diagnostic import CompileError, Diagnostic, render
 from cm2dsl.emit.unchanged import Written, is_unchanged, written
 from cm2dsl.lint.output import format_option, report
+from cm2dsl.report.words import counted
 from cm2dsl.specs import specs_below
 from cm2dsl.watch import Watchable
 
@@ -106,8 +107,8 @@ def _write(jobs: Sequence[Job], cache: Cache) -> Iterator[str]:
             changed += 1
             yield _write_one(job, cache)
     if len(jobs) > 1 or (jobs and not changed):
-        count = f"{len(jobs):,} spec{'s' if len(jobs) > 1 else ''}"
-        yield f"{count}, {changed:,} compiled, {len(jobs) - changed:,} unchanged"
+        unchanged = len(jobs) - changed
+        yield f"{counted(len(jobs), 'spec')}, {changed:,} compiled, {unchanged:,} unchanged"
 
 
 def _write_one(job: Job, cache: Cache) -> str:
@@ -147,7 +148,7 @@ def _say(faults: Sequence[Diagnostic], form: str) -> None:
     if form != "text":
         report(faults, form)
         return
-    from cm2dsl.lint.output.text import counted, more
+    from cm2dsl.lint.output.text import more
 
     end = f"{counted(len(faults), 'fault')}, nothing was written"
     click.echo("\n\n".join([*map(render, faults), f"{end}\n{more(faults)}"]), err=True)

@@ -10,7 +10,7 @@ import click
 
 from cm2dsl.diagnostic import Diagnostic
 from cm2dsl.lint.fingerprint import fingerprints
-from cm2dsl.lint.place import file_of
+from cm2dsl.report.place import file_of
 
 VERSION = 1
 

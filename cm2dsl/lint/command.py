@@ -17,6 +17,7 @@ from cm2dsl.lint import complete
 from cm2dsl.lint.config import read_config
 from cm2dsl.lint.kept import Findings, found_again, kept
 from cm2dsl.lint.output import format_option, report
+from cm2dsl.report.words import counted
 from cm2dsl.specs import find_specs
 from cm2dsl.watch import Watchable
 from cm2dsl.write import write_beside
@@ -161,4 +162,4 @@ def _update(baseline: Path, found: Sequence[Diagnostic], faults: Collection[Diag
         click.echo(f"{baseline} is left as it was: correct these faults first", err=True)
         return
     write_beside(baseline, baseline_text(found))
-    click.echo(f"{len(found)} finding{'s' if len(found) != 1 else ''} in {baseline}", err=True)
+    click.echo(f"{counted(len(found), 'finding')} in {baseline}", err=True)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from cm2dsl.diagnostic import Diagnostic
-from cm2dsl.lint.place import file_of
+from cm2dsl.report.place import file_of
 
 
 def fingerprints(found: Sequence[Diagnostic]) -> list[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
+
+from cm2dsl.diagnostic import char_width
 
 SPACE = "  "
 
 
 def width(text: str) -> int:
     """Columns that a text takes."""
-    return sum(_width(char) for char in text)
+    return sum(map(char_width, text))
 
 
 def columns(rows: Sequence[Sequence[str]], right: str = "") -> list[str]:
@@ -34,14 +35,3 @@ def shortened(text: str, longest: int) -> str:
         return flat
     head = longest * 2 // 3
     return f"{flat[:head].rstrip()} […] {flat[head - longest :].lstrip()}"
-
-
-def counted(count: int, what: str) -> str:
-    """`1 test`, `2 tests`."""
-    return f"{count:,} {what}{'s' if count != 1 else ''}"
-
-
-def _width(char: str) -> int:
-    if unicodedata.combining(char):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Iterator
 
 from cm2dsl import ir, nodes
+from cm2dsl.report.words import counted
 from cm2dsl.reward.decide import Settled
 from cm2dsl.scope import Scope
-from cm2dsl.testing.columns import counted, shortened
+from cm2dsl.testing.columns import shortened
 from cm2dsl.testing.decisive import decisive
 from cm2dsl.testing.excerpt import excerpt, step_name, step_of
 from cm2dsl.testing.parts import Part, Parts

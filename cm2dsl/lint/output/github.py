@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cm2dsl.diagnostic import HIDDEN, Diagnostic
-from cm2dsl.lint.place import file_of, notes_of
+from cm2dsl.report.place import file_of, notes_of
 
 
 def show(found: Sequence[Diagnostic]) -> str:

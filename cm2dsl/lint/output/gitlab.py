@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cm2dsl.diagnostic import Diagnostic
 from cm2dsl.lint.fingerprint import fingerprints
-from cm2dsl.lint.place import lines_of
+from cm2dsl.report.place import lines_of
 
 SEVERITIES = {"error": "major", "warning": "minor"}
 

@@ -11,8 +11,8 @@ from cm2dsl.codes import code_of
 from cm2dsl.diagnostic import Diagnostic, Edit
 from cm2dsl.identity import __version__
 from cm2dsl.lint.fingerprint import fingerprints
-from cm2dsl.lint.place import file_of
 from cm2dsl.lint.registry import rule_of
+from cm2dsl.report.place import file_of
 from cm2dsl.source import Source, Span
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cm2dsl.diagnostic import Diagnostic, render
+from cm2dsl.report.words import counted
 
 
 def show(found: Sequence[Diagnostic]) -> str:
@@ -17,10 +18,6 @@ def show(found: Sequence[Diagnostic]) -> str:
 def more(found: Sequence[Diagnostic]) -> str:
     """Where more is said of the first of some diagnostics."""
     return f"`cm2c explain {found[0].code}` says more"
-
-
-def counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' if count != 1 else ''}"
 
 
 def _end(found: Sequence[Diagnostic]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cm2dsl.diagnostic import HIDDEN, snippet
+from cm2dsl.report.words import counted
 from cm2dsl.source import Span
-from cm2dsl.testing.columns import columns, counted
+from cm2dsl.testing.columns import columns
 from cm2dsl.testing.points import KINDS, Point
 from cm2dsl.testing.report import Report, Result, Said, Share, count, overall, total
 
