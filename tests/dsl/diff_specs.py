@@ -107,6 +107,17 @@ def small(rng: Random) -> Small:
     return found
 
 
+def large(rng: Random) -> Small:
+    """One to three turns of 8 to 14 items each, and a few of task scope."""
+    turns = rng.choice([1, 2, 3])
+    scopes: list[tuple[Criterion, ...]] = []
+    for scope in range(turns + 1):
+        count = rng.randint(8, 14) if scope < turns else rng.randint(0, 3)
+        items = _items(rng, scope, count, scopes, strict=scope < turns - 1)
+        scopes.append(tuple(replace(one, key=one.key + 100 * scope) for one in items))
+    return Small(tuple(scopes))
+
+
 def _items(
     rng: Random, scope: int, count: int, earlier: list[tuple[Criterion, ...]], strict: bool
 ) -> tuple[Criterion, ...]:

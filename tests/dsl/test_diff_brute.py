@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from diff_brute import Found, exhaust
-from diff_specs import Small, pair
+from diff_specs import LOUD, QUIET, Small, large, pair
 
 from cm2.commands.credit import command as credit
 from cm2dsl.compiler import compile_file
@@ -153,6 +153,24 @@ def test_the_first_dialogue_shown_is_a_smallest_one(tmp_path: Path) -> None:
         assert "trajectory" not in smaller.held, seed
         tried += 1
     assert tried > 10
+
+
+def test_tasks_of_many_items_are_decided_too(tmp_path: Path) -> None:
+    counts: Counter[str] = Counter()
+    for seed in range(25):
+        rng = Random(seed)
+        before = large(rng)
+        after = rng.choice(QUIET + LOUD)(rng, before)
+        if any(scope and not any(one.weight for one in scope) for scope in after.scopes):
+            continue
+        for proof in (p for t in compared(before, after, tmp_path).tasks for p in t.proofs):
+            counts[proof.verdict] += 1
+            if proof.verdict in DIFFERENT:
+                confirm(before, after, proof)
+            elif proof.verdict == "unknown":
+                assert proof.finding.ends
+    assert counts["differs"] + counts["may differ"] > 15
+    assert counts["same"] > 15
 
 
 def test_the_script_confirms_in_processes_of_its_own(tmp_path: Path) -> None:
