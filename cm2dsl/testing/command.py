@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 import click
 
-from cm2dsl.diagnostic import CompileError, render
+from cm2dsl.diagnostic import CompileError, Diagnostic, render
+from cm2dsl.report.say import give, say
 from cm2dsl.specs import find_specs
 from cm2dsl.testing.report import Report, count, overall, report_on
 from cm2dsl.testing.select import Matches, SelectError, matcher
@@ -72,22 +74,19 @@ def run(
     """Test once, print, and return the exit code. Raises click.UsageError."""
     selected = _selected(expression)
     reports: list[Report] = []
-    faults: dict[str, None] = {}  # two specs may import the same one
+    faults: dict[Diagnostic, None] = {}  # two specs may import the same one
     for path in find_specs(paths):
         try:
             subject = read_subject(path)
         except CompileError as error:
-            faults |= dict.fromkeys(render(one) for one in error.diagnostics)
+            faults |= dict.fromkeys(error.diagnostics)
             continue
         if subject is not None:
             reports.append(report_on(subject, selected))
     if not faults and not any(report.results for report in reports):
         raise click.UsageError(_nothing(expression))
-    if reports:
-        show = import_module(f"cm2dsl.testing.output.{form}").show
-        click.echo(show(reports, verbose), nl=False)
+    _show(reports, list(faults), form, verbose)
     if faults:
-        click.echo("\n\n".join(faults), err=True)
         return FAULTS
     wrong = count(reports, "failed") + count(reports, "error")
     found = overall(reports).percent
@@ -95,6 +94,20 @@ def run(
         click.echo(f"coverage is {found:g}%, and should be {min_coverage:g}%", err=True)
         return FAILED
     return FAILED if wrong else 0
+
+
+def _show(
+    reports: Sequence[Report], faults: Sequence[Diagnostic], form: str, verbose: bool
+) -> None:
+    """Print; for people, what does not compile goes to standard error."""
+    show = import_module(f"cm2dsl.testing.output.{form}").show
+    if form != "text":
+        give(show(reports, faults))
+        return
+    if reports:
+        say(show(reports, verbose))
+    if faults:
+        click.echo("\n\n".join(map(render, faults)), err=True)
 
 
 def _selected(expression: str | None) -> Matches | None:

@@ -181,6 +181,31 @@ def test_a_spec_that_does_not_compile_is_told_and_the_others_are_tested(folder: 
     assert "broken.cm2:2:10: error[E001]" in result.stderr
 
 
+@pytest.mark.parametrize("specs", [("air.cm2", "broken.cm2"), ("broken.cm2",)])
+def test_programs_are_told_what_does_not_compile_as_by_the_compiler(
+    folder: Path, specs: tuple[str, ...]
+) -> None:
+    one(folder, block("expect find.tells pass"))
+    (folder / "broken.cm2").write_text('cm2 1\ndomain d "\x1b" {\ndomain {', encoding="utf-8")
+    compiled = CliRunner().invoke(main, ["compile", "broken.cm2", "--format", "json"])
+    faults = json.loads(compiled.stdout)
+    result = run(*specs, "--format", "json")
+    assert (result.exit_code, result.stderr) == (2, "")
+    said = json.loads(result.stdout)
+    assert said["faults"] == faults != []
+    assert len(said["tests"]) == len(specs) - 1
+    result = run(*specs, "--format", "junit")
+    assert (result.exit_code, result.stderr) == (2, "")
+    JUNIT.validate(result.stdout)
+    suites = ElementTree.fromstring(result.stdout)
+    assert suites.attrib["errors"] == str(len(faults))
+    assert suites.attrib["tests"] == str(len(faults) + len(specs) - 1)
+    suite = suites[0]
+    assert suite.attrib["name"] == "does not compile"
+    assert [case[0].tag for case in suite] == ["error"] * len(faults)
+    assert suite[0].attrib["name"].startswith("E001 broken.cm2:2:")
+
+
 @pytest.mark.parametrize(
     ("lines", "fault"),
     [

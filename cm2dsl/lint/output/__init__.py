@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from cm2dsl.diagnostic import Diagnostic
+from cm2dsl.report.say import give, say
 
 FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit")
 PROGRAMS = frozenset({"json", "sarif", "gitlab", "junit"})
@@ -29,8 +29,4 @@ format_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option
 def report(found: Sequence[Diagnostic], form: str) -> None:
     """Write diagnostics to standard output in one of the formats."""
     text: str = import_module(f"{__name__}.{form}").show(found)
-    if form in PROGRAMS:
-        click.echo(text.encode("utf-8", "replace"), nl=False)
-        return
-    encoding = sys.stdout.encoding or "utf-8"  # names of files can hold what it cannot
-    click.echo(text.encode(encoding, "replace").decode(encoding), nl=False)
+    (give if form in PROGRAMS else say)(text)

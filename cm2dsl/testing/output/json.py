@@ -6,14 +6,17 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from cm2dsl.source import Span
+from cm2dsl.diagnostic import Diagnostic
+from cm2dsl.report.place import lines_of
+from cm2dsl.report.record import record
 from cm2dsl.testing.points import KINDS, Point
 from cm2dsl.testing.report import Report, Result, Share, overall
 
 
-def show(reports: Sequence[Report], verbose: bool) -> str:
-    """`{tests, coverage}` (docs/test.md); `verbose` makes no difference."""
+def show(reports: Sequence[Report], faults: Sequence[Diagnostic]) -> str:
+    """`{faults, tests, coverage}` (docs/test.md)."""
     value = {
+        "faults": [record(one) for one in faults],
         "tests": [_test(report.spec, one) for report in reports for one in report.results],
         "coverage": {
             **_share(overall(reports)),
@@ -33,13 +36,13 @@ def _test(spec: str, result: Result) -> dict[str, Any]:
         "trajectory": test.block.trajectory,
         "status": result.status,
         "reward": result.reward,
-        **_place(test.node.name.span),
+        **lines_of(test.node.name.span),
         "said": [
             {
                 "kind": one.kind,
                 "message": one.complaint.message,
                 "help": one.complaint.help or None,
-                **_place(one.complaint.span),
+                **lines_of(one.complaint.span),
                 "story": list(one.story),
             }
             for one in result.said
@@ -64,21 +67,10 @@ def _point(point: Point) -> dict[str, Any]:
         "name": name,
         "outcome": outcome,
         "message": point.says,
-        **_place(point.span),
-        "used_at": _place(point.use) if point.use is not None else None,
+        **lines_of(point.span),
+        "used_at": lines_of(point.use) if point.use is not None else None,
     }
 
 
 def _share(share: Share) -> dict[str, Any]:
     return {"percent": share.percent, "covered": share.covered, "all": share.all}
-
-
-def _place(span: Span) -> dict[str, Any]:
-    end_line, end_column = span.source.position(span.stop)
-    return {
-        "file": span.source.name,
-        "line": span.line,
-        "column": span.column,
-        "end_line": end_line,
-        "end_column": end_column,
-    }
