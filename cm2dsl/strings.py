@@ -71,7 +71,7 @@ def _pieces(
                 "E003",
                 f"unknown escape `\\{escape}`",
                 span,
-                'known are `\\n`, `\\t`, `\\"`, `\\\\`, `\\{` and `\\u` with four hex digits',
+                'known are `\\n`, `\\t`, `\\"`, `\\\\`, `\\{`, `\\}` and `\\u` with 4 hex digits',
             )
     text += body[last:]
     if text or not parts:

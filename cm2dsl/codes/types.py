@@ -20,8 +20,8 @@ CODES = (
     Code(
         "E203",
         "a reference where none can stand, or whose value cannot stand there",
-        "A list or an object cannot be filled into text, titles and tool names are the same for "
-        "all rows, and a reply says one value and never nothing.",
+        "A list or an object cannot be filled into text. Titles and tool names are the same for "
+        "all rows. What a reply says is one value, and not nothing.",
         "Take one value out of it, or write the text out.",
         'item answers { check reply contains "" }',
     ),

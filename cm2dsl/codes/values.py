@@ -30,9 +30,8 @@ CODES = (
     Code(
         "E302",
         "a word that stands twice, or two that exclude each other",
-        "A role counts once. An item that is worth the whole turn (`veto`) cannot take a part of "
-        "it off (`penalty`), and after the whole dialogue there is no turn to keep from "
-        "(`strict`).",
+        "A role counts once. A `veto` takes the whole turn, of which a `penalty` could take no "
+        "part then; and no turn comes after the task scope, which `strict` could hold back.",
         "Take one of them out.",
         "item answers { check replied }\nnever books veto penalty 0.5 { check called book }",
     ),

@@ -17,7 +17,7 @@ class AnyWrite(Rule):
     code = "L407"
     name = "any-write"
     family = "reward"
-    title = "a write is rewarded, and nothing looks at its arguments"
+    title = "a write that is rewarded whatever its arguments are"
     bad = (
         Bad("item books { check called book }"),
         Bad("at_end books { check succeeded book and replied }"),

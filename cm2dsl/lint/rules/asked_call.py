@@ -27,7 +27,7 @@ class AskedCall(Rule):
     code = "L411"
     name = "asked-call"
     family = "reward"
-    title = "a judge is asked whether a tool was called"
+    title = "a judge that is asked whether a tool was called"
     bad = (
         Bad(
             """item books {

@@ -34,7 +34,7 @@ class AskedLiteral(Rule):
     code = "L402"
     name = "asked-literal"
     family = "reward"
-    title = "a judge is asked whether words stand in the reply"
+    title = "a judge that is asked whether words stand in the reply"
     bad = (
         Bad(r'item says { ask "Does the reply contain \"KF12\"?" fail "Names none" }'),
         Bad('item 说 { ask "回复里有没有提到“KF12”？" fail "没有提到" }'),

@@ -7,9 +7,9 @@ from cm2dsl.lint.subject import Subject
 
 
 class ShadowedTool(Rule):
-    """A parameter of a template that is named as a tool is hides it there: `called search` means
-    what the template is given, and a reader takes it for the tool. So does the name of a task's
-    row: `search.to` looks like a part of a call.
+    """A parameter of a template that has the name of a tool hides the tool there: `called search`
+    means what the template is given, and a reader takes it for the tool. So does the name of a
+    task's row: `search.to` looks like a part of a call.
     """
 
     code = "L112"
