@@ -17,6 +17,7 @@ from cm2dsl.lint.scopes import scopes_of
 from cm2dsl.lower.anchors import Recordings
 from cm2dsl.lower.order import DIALOGUE
 from cm2dsl.source import Source, Span
+from cm2dsl.walk import walk
 
 if TYPE_CHECKING:
     from cm2dsl.floor.earn import Floor
@@ -183,20 +184,7 @@ def constraints_of(criterion: Criterion) -> Iterator[nodes.Constraint]:
     """Every constraint of the checks of an item or a template."""
     for entry in criterion.entries:
         if isinstance(entry, nodes.Check):
-            yield from _constraints(entry.expr)
-
-
-def _constraints(node: object) -> Iterator[nodes.Constraint]:
-    """All constraints in a part of a check, however deep."""
-    if isinstance(node, nodes.Constraint):
-        yield node
-    elif isinstance(node, tuple):
-        for one in node:
-            yield from _constraints(one)
-    else:
-        for name in getattr(node, "__struct_fields__", ()):
-            if name != "span":
-                yield from _constraints(getattr(node, name))
+            yield from walk(entry.expr, nodes.Constraint)
 
 
 def words_of(text: nodes.String) -> str:

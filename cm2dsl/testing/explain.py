@@ -17,6 +17,7 @@ from cm2dsl.testing.play import Played
 from cm2dsl.testing.run import Complaint, Ran
 from cm2dsl.testing.standing import standing
 from cm2dsl.testing.subject import Written
+from cm2dsl.walk import walk
 
 TRUTH = {True: "true ", False: "false", None: "open "}
 LONGEST = 100
@@ -153,7 +154,7 @@ def _values(part: Part, one: Written, ran: Ran) -> Iterator[str]:
     for name, given in one.given.items():
         if name in _names(part.node):
             yield f"{name} is {shortened(given, LONGEST)}"
-    for ref in dict.fromkeys(_refs(part.check)):
+    for ref in dict.fromkeys(walk(part.check, ir.RowRef)):
         path = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in ref.path)
         value = shortened(_quoted(ir.look_up(ref, ran.row)), LONGEST)
         yield f"{ran.task.row}{path} is {value}"
@@ -165,24 +166,5 @@ def _quoted(value: object) -> str:
 
 def _names(node: object) -> set[str]:
     """The names that a part of a check mentions."""
-    match node:
-        case nodes.Name():
-            return {node.text}
-        case nodes.Reference():
-            return {str(node.path[0])}
-        case tuple():
-            return {name for each in node for name in _names(each)}
-    fields = getattr(node, "__struct_fields__", ())
-    return {name for each in fields if each != "span" for name in _names(getattr(node, each))}
-
-
-def _refs(check: object) -> Iterator[ir.RowRef]:
-    """The row values that a part of a check reads."""
-    if isinstance(check, ir.RowRef):
-        yield check
-    elif isinstance(check, tuple):
-        for each in check:
-            yield from _refs(each)
-    elif isinstance(check, ir.Node):
-        for name in check.__struct_fields__:
-            yield from _refs(getattr(check, name))
+    names = {name.text for name in walk(node, nodes.Name)}
+    return names | {str(one.path[0]) for one in walk(node, nodes.Reference)}

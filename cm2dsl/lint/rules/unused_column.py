@@ -3,11 +3,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import msgspec
-
 from cm2dsl import ir, nodes
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.subject import Subject
+from cm2dsl.walk import walk
 
 QUOTED = re.compile(r"""(["'])([^"'\n]*)\1""")
 
@@ -59,7 +58,8 @@ task trip each row in "rows.csv" where day == "Monday" split by split {
             names |= {str(one.path.steps[0]) for one in node.each.where}
             if node.each.split is not None:
                 names.add(node.each.split.text)
-            names |= _read((task.turns, task.items, task.simulated))
+            refs = walk((task.turns, task.items, task.simulated), ir.RowRef)
+            names |= {str(ref.path[0]) for ref in refs}
         if not first:
             return
         elsewhere = _of_backends(subject)
@@ -70,21 +70,6 @@ task trip each row in "rows.csv" where day == "Monday" split by split {
                 shown = ", ".join(f"`{name}`" for name in unread)
                 message = f"nothing reads {shown} of `{file}`"
                 yield Finding(each.file.span, message, "read it in the task, or take it out")
-
-
-def _read(part: object) -> set[str]:
-    """The columns that a part of a task reads."""
-    found: set[str] = set()
-    waiting = [part]
-    while waiting:
-        current = waiting.pop()
-        if isinstance(current, ir.RowRef):
-            found.add(str(current.path[0]))
-        elif isinstance(current, tuple):
-            waiting += current
-        elif isinstance(current, msgspec.Struct):
-            waiting += (getattr(current, name) for name in current.__struct_fields__)
-    return found
 
 
 def _of_backends(subject: Subject) -> set[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from cm2dsl import ir
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.subject import Subject
+from cm2dsl.walk import walk
 
 
 class UnusedRow(Rule):
@@ -46,18 +47,8 @@ task trip each row in "rows.csv" {
             task = tasks.get(node.name.text)
             if task is None or node.each is None:
                 continue
-            if not _reads_row((task.turns, task.items, task.simulated)):
+            if not any(walk((task.turns, task.items, task.simulated), ir.RowRef)):
                 row = node.each.row
                 message = f"`{row.text}` is read nowhere in `{task.name}`"
                 help = f'use its values, as in `user "{{{row.text}.column}}"`, or take `each` out'
                 yield Finding(row.span, message, help)
-
-
-def _reads_row(part: object) -> bool:
-    if isinstance(part, ir.RowRef):
-        return True
-    if isinstance(part, tuple):
-        return any(_reads_row(one) for one in part)
-    if isinstance(part, ir.Node):
-        return any(_reads_row(getattr(part, name)) for name in part.__struct_fields__)
-    return False
