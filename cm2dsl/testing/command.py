@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cm2dsl.diagnostic import CompileError, Diagnostic, render
+from cm2dsl.report.option import with_format
 from cm2dsl.report.say import give, say
 from cm2dsl.specs import find_specs
 from cm2dsl.testing.report import Report, count, overall, report_on
@@ -36,14 +37,7 @@ FORMATS = ("text", "junit", "json")
     metavar="PERCENT",
     help="Exit code 1 where less of the specs is covered.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    default="text",
-    show_default=True,
-    help="Output.",
-)
+@with_format(FORMATS)
 @click.option("-v", "--verbose", is_flag=True, help="Name every test, and all that is not covered.")
 def command(
     paths: tuple[Path, ...],

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
-
-import click
 
 from cm2dsl.diagnostic import Diagnostic
+from cm2dsl.report.option import with_format
 from cm2dsl.report.say import give, say
 
 FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit")
 PROGRAMS = frozenset({"json", "sarif", "gitlab", "junit"})
 """Formats that programs read: they are UTF-8 wherever they are written."""
 
-format_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    default="text",
-    show_default=True,
-    help="Output.",
-)
+format_option = with_format(FORMATS)
 """The option of commands that report diagnostics; their parameter is `form`."""
 
 
