@@ -92,3 +92,17 @@ def test_a_finding_stops_the_commit(project: Path, hooks: Path) -> None:
     code, said = run("cm2c-lint", project, hooks)
     assert code == 1, said
     assert "spec 7.cm2:8:18: warning[L203 vague-word]" in said
+
+
+def test_a_test_that_fails_stops_the_commit_of_a_dialogue(project: Path, hooks: Path) -> None:
+    said_by = '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", %s}]}\n'
+    block = 'test "calls" for t { trajectory "a.jsonl" expect reward == 1 }\n'
+    (project / "tested.cm2").write_text(f"{FINE}\n{block}")
+    call = '"tool_calls": [{"function": {"name": "f", "arguments": {}}}]'
+    for more, code, word in (
+        (call, 0, "Passed"),
+        ('"content": "y"', 1, "the reward should be == 1"),
+    ):
+        (project / "a.jsonl").write_text(said_by % more)
+        found, said = run("cm2c-test", project, hooks)
+        assert (found, word in said) == (code, True), said
