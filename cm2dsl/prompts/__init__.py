@@ -1,21 +1,33 @@
-"""What the compiler writes into a bundle for the judge: prompt templates and the verdict schema."""
+"""What the compiler writes into a bundle for the judge: prompt templates, schemas of verdicts."""
 
 from __future__ import annotations
 
 from importlib.resources import files as resources
+from typing import Literal
 
-SYSTEM = "prompts/judge.system.jinja"
-USER = "prompts/judge.user.jinja"
+Language = Literal["en"]
+Part = Literal["system", "user", "again"]
+
+LANGUAGES: tuple[Language, ...] = ("en",)
+PARTS: tuple[Part, ...] = ("system", "user", "again")
 SCHEMA = "prompts/verdict.schema.json"
+DATED_SCHEMA = "prompts/verdict.dated.schema.json"
+
+
+def template(part: Part, language: Language) -> str:
+    """The name, in a bundle, of a template."""
+    return f"prompts/judge.{part}.{language}.jinja"
 
 
 def files() -> dict[str, str]:
-    """Name in the bundle -> text of the two templates and the schema of what a judge answers.
+    """Name in the bundle -> text of the templates and the schemas of what a judge answers.
 
-    The system template has no variables. The user template gets `system` (what the agent was
-    told), `tools` (one line each), `segments` (`name`, `text`, in the order of the dialogue),
-    `fence` (which none of these texts contains) and `item` (`ask`, `passes`, `fails`, `kind`,
-    `focus`, `turn`, which is None for task scope, and `names`, the segments in focus).
+    In each language there are three. `system` gets `dated`: whether the answer names a step too.
+    `user` gets `system` (what the agent was told), `tools` (one line each), `segments` (`name`,
+    `text`, in the order of the dialogue), `fence` (which none of these texts contains) and `item`
+    (`ask`, `passes`, `fails`, `kind`, `focus`, `turn`, which is None for task scope, and `names`,
+    the segments in focus). `again` has no variables: it stands behind a prompt that is asked anew.
     """
     package = resources("cm2dsl")
-    return {name: (package / name).read_text("utf-8") for name in (SYSTEM, USER, SCHEMA)}
+    names = [template(part, language) for language in LANGUAGES for part in PARTS]
+    return {name: (package / name).read_text("utf-8") for name in [*names, SCHEMA, DATED_SCHEMA]}

@@ -28,7 +28,9 @@ class Decision:
     """The verdict on one item of one turn.
 
     `by` is `check`, `judge` or `gate` (the turn was not reached). `step` is the first step, within
-    the item's scope and from 0, after which the item holds; None where it never does.
+    the item's scope and from 0, after which the item holds; None where it never does. A judge may
+    say more: `agreement` is the share of its votes that are for the verdict, `confidence` the
+    probability that its model gave to it.
     """
 
     verdict: Verdict
@@ -36,3 +38,5 @@ class Decision:
     evidence: tuple[Evidence, ...] = ()
     step: int | None = None
     reason: str = ""
+    agreement: float | None = None
+    confidence: float | None = None

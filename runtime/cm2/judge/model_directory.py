@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from cm2.judge.engine import JudgeLoadError, Prompt
 from cm2.judge.token_bytes import token_bytes
 
 Message = dict[str, str]
+
+_PARTS = {".json", ".safetensors", ".bin", ".jinja", ".model", ".txt"}
+_PIECE = 1 << 16
+_PIECES = 64
 
 _LONGEST = 200
 """Letters of a loader's own message to show: some go on for pages."""
@@ -45,6 +50,24 @@ class Loaded:
             "input_ids"
         ]
         return ids
+
+    def digest(self) -> str:
+        """A hash that two directories share only if they hold the same model and tokenizer.
+
+        Of files of more than a megabyte it takes the size and pieces from beginning to end: the
+        weights of a trained model differ everywhere from those it was trained from.
+        """
+        whole = hashlib.sha256()
+        for path in sorted(self.directory.iterdir()):
+            if path.suffix not in _PARTS:
+                continue
+            size = path.stat().st_size
+            whole.update(f"{path.name} {size}\0".encode())
+            with path.open("rb") as file:
+                for start in range(0, size, max(_PIECE, size // _PIECES)):
+                    file.seek(start)
+                    whole.update(file.read(_PIECE))
+        return whole.hexdigest()
 
     def decode(self, ids: list[int]) -> str:
         """The text that these tokens write."""

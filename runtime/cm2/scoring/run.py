@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from cm2.bundle import Bundle
-from cm2.score import Decides
+from cm2.judge.judge import Judge
 from cm2.scoring.origins import Origins
 from cm2.scoring.units import Unit, pieces
 from cm2.scoring.worker import Options, Result, Worker, start, work
@@ -31,7 +31,7 @@ class Run:
     form: str
     bundle: Bundle
     options: Options
-    judge: Decides | None = None
+    judge: Judge | None = None
     jobs: int = 1
     origins: Origins = field(init=False)
 

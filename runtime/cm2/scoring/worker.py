@@ -17,7 +17,8 @@ import msgspec
 from cm2.bundle import Bundle, load
 from cm2.fastchat import read_facts
 from cm2.formats.record import Record, Reject
-from cm2.score import Decides, ScoreError, find_instance, score_all
+from cm2.judge.judge import Judge
+from cm2.score import ScoreError, find_instance, score_all
 from cm2.scoring.compare import SUCCESS, Comparison, OfficialFault, official_of
 from cm2.scoring.scripts import Scripts
 from cm2.scoring.tally import VERDICTS, Tally
@@ -58,7 +59,7 @@ class Result:
 class Worker:
     """Scores pieces with one bundle; a judge, where there is one, decides `ask` items."""
 
-    def __init__(self, bundle: Bundle, options: Options, judge: Decides | None = None) -> None:
+    def __init__(self, bundle: Bundle, options: Options, judge: Judge | None = None) -> None:
         self.bundle = bundle
         self.options = options
         self.judge = judge

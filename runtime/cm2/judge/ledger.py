@@ -1,0 +1,71 @@
+"""What judging costs: calls, tokens and seconds, by item and in all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from cm2.judge.engine import Answer, Failed
+
+
+@dataclass(slots=True)
+class Cost:
+    """Sums over answers.
+
+    `calls` went to the engine; `hits` were in the cache instead; `retries` are calls after the
+    first for one answer. Tokens are those that the engine counted: where it counts none they stay
+    0, and `uncounted` says for how many calls. `troubles` counts calls without an answer by cause.
+    """
+
+    calls: int = 0
+    hits: int = 0
+    retries: int = 0
+    prompt: int = 0
+    cached: int = 0
+    output: int = 0
+    uncounted: int = 0
+    seconds: float = 0.0
+    troubles: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Cost) -> None:
+        self.calls += other.calls
+        self.hits += other.hits
+        self.retries += other.retries
+        self.prompt += other.prompt
+        self.cached += other.cached
+        self.output += other.output
+        self.uncounted += other.uncounted
+        self.seconds += other.seconds
+        self.troubles.update(other.troubles)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The cost of every item, by full name (`task: turn.item`)."""
+
+    items: dict[str, Cost] = field(default_factory=dict)
+
+    def called(self, item: str, answer: Answer, *, retry: bool) -> None:
+        """A call to the engine for this item, and what came of it."""
+        cost = self.items.setdefault(item, Cost())
+        usage = answer.usage
+        cost.calls += 1
+        cost.retries += retry
+        cost.prompt += usage.prompt or 0
+        cost.cached += usage.cached or 0
+        cost.output += usage.output or 0
+        cost.uncounted += usage.prompt is None
+        cost.seconds += usage.seconds
+        if isinstance(answer, Failed):
+            cost.troubles[answer.trouble] += 1
+
+    def hit(self, item: str) -> None:
+        """An answer out of the cache."""
+        self.items.setdefault(item, Cost()).hits += 1
+
+    @property
+    def total(self) -> Cost:
+        whole = Cost()
+        for cost in self.items.values():
+            whole.add(cost)
+        return whole
