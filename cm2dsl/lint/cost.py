@@ -189,7 +189,7 @@ def _told(system: str) -> Size:
 
 @cache
 def _instructions() -> Size:
-    return size_of(prompts.files()[prompts.SYSTEM].strip()) + Size(len(TOOLS) + len(SHOWN) + 1)
+    return size_of(prompts.files()[prompts.template("system", "en")].strip()) + Size(len(TOOLS) + len(SHOWN) + 1)
 
 
 def _tools(tools: Sequence[ir.Tool]) -> Size:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from jinja2.exceptions import SecurityError
-from judged import DIALOGUE, Scripted, item, question, spec, verdict
+from judged import DIALOGUE, Scripted, decided, item, judge_of, question, spec, verdict
 
 from cm2.judge import Judge, Prompt, Question
 from cm2.judge.hygiene import fence_for, neutralised, visible
@@ -22,8 +22,8 @@ from cm2dsl.signature import signature
 
 def prompt_for(asked: Question, control_tokens: tuple[str, ...] = ()) -> Prompt:
     engine = Scripted(lambda _: verdict("fail"), control_tokens)
-    Judge(engine).decide([asked])
-    return engine.asked[0][0]
+    decided(judge_of(engine), asked)
+    return engine.asked[0]
 
 
 def test_the_item_comes_last_and_all_items_of_a_turn_share_what_is_before_it() -> None:
@@ -172,18 +172,18 @@ def test_a_template_in_a_dialogue_is_text() -> None:
 
 
 def changed(user: str) -> Mapping[str, str]:
-    return prompts.files() | {prompts.USER: user}
+    return prompts.files() | {prompts.template("user", "en"): user}
 
 
 def test_a_template_reaches_nothing_but_what_it_is_given() -> None:
     engine = Scripted(lambda _: verdict("fail"))
     with pytest.raises(UndefinedError):
-        Judge(engine, changed("{{ trajectory }}")).decide([question()])
+        decided(judge_of(engine, changed("{{ trajectory }}")), question())
     with pytest.raises(SecurityError):
-        Judge(engine, changed("{{ fence.__class__.__mro__ }}")).decide([question()])
+        decided(judge_of(engine, changed("{{ fence.__class__.__mro__ }}")), question())
 
 
 def test_the_prompts_of_the_bundle_are_used() -> None:
     engine = Scripted(lambda _: verdict("fail"))
-    Judge(engine, changed("Only {{ item.ask }}")).decide([question()])
-    assert engine.asked[0][0].user == "Only Is it so?"
+    decided(judge_of(engine, changed("Only {{ item.ask }}")), question())
+    assert engine.asked[0].user == "Only Is it so?"

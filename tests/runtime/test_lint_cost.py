@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from judged import Scripted, verdict
+from judged import Scripted, judge_of, verdict
 
 from cm2.bundle import Bundle, open_spec
 from cm2.judge import Judge, Question
@@ -135,8 +135,8 @@ def test_a_rollout_takes_at_most_the_requests_and_letters_predicted(name: str) -
     for spec, exact in ((bundle, False), (without_checks(bundle), True)):
         for task, _, dialogue, _ in recorded(subject):
             engine = Scripted(lambda _: verdict("fail"))
-            score(spec, dialogue, Judge(engine))
-            prompts_asked = [prompt for batch in engine.asked for prompt in batch]
+            score(spec, dialogue, judge_of(engine))
+            prompts_asked = engine.asked
             cost = costs[task.name]
             tokens = sum(size_of(p.system + p.user).tokens for p in prompts_asked)
             assert len(prompts_asked) <= cost.calls
