@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib.resources import files as resources
 from typing import Literal
 
-Language = Literal["en"]
+Language = Literal["en", "zh"]
 Part = Literal["system", "user", "again"]
 
-LANGUAGES: tuple[Language, ...] = ("en",)
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 PARTS: tuple[Part, ...] = ("system", "user", "again")
 SCHEMA = "prompts/verdict.schema.json"
 DATED_SCHEMA = "prompts/verdict.dated.schema.json"
@@ -24,9 +24,11 @@ def files() -> dict[str, str]:
 
     In each language there are three. `system` gets `dated`: whether the answer names a step too.
     `user` gets `system` (what the agent was told), `tools` (one line each), `segments` (`name`,
-    `text`, in the order of the dialogue), `fence` (which none of these texts contains) and `item`
-    (`ask`, `passes`, `fails`, `kind`, `focus`, `turn`, which is None for task scope, and `names`,
-    the segments in focus). `again` has no variables: it stands behind a prompt that is asked anew.
+    `head`, and where the middle is not shown `left_out`, in letters, and `tail`; in the order of
+    the dialogue), `whole` (`name`, `text` of what the item looks at and is not whole there),
+    `fence` (which none of these texts contains) and `item` (`ask`, `passes`, `fails`, `kind`,
+    `focus`, `turn`, which is None for task scope, and `names`, the segments in focus). `again` has
+    no variables: it stands behind a prompt that is asked anew.
     """
     package = resources("cm2dsl")
     names = [template(part, language) for language in LANGUAGES for part in PARTS]

@@ -48,7 +48,7 @@ class Prompting(Settings, frozen=True, kw_only=True):
     longest_wait: Seconds = 30.0
     letters: AtLeastOne = ViewLimits().total
     result_letters: AtLeastOne = ViewLimits().result
-    language: Literal["auto", "en"] = "auto"
+    language: Literal["auto", "en", "zh"] = "auto"
     cache: str | None = None
 
     @property
@@ -106,13 +106,15 @@ def open_judge(said: Mapping[str, Any], context: Context) -> Judge:
 
 def prompted(engine: Engine, settings: Prompting, context: Context) -> Judge:
     """A judge that asks an engine with a bundle's prompts, as the settings say."""
-    cache = AnswerCache(context.folder / settings.cache) if settings.cache is not None else None
+    cache = None
+    if settings.cache is not None:
+        cache = AnswerCache(context.folder / settings.cache, lambda: engine.identity)
     return PromptedJudge(
         engine,
         context.files,
         limits=settings.limits,
         shown=settings.shown,
-        language="en" if settings.language == "auto" else settings.language,
+        language=None if settings.language == "auto" else settings.language,
         cache=cache,
     )
 

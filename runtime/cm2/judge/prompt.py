@@ -13,7 +13,7 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from cm2.judge.engine import Prompt, Shape
-from cm2.judge.hygiene import neutralised
+from cm2.judge.hygiene import hygiene_for
 from cm2.judge.view import Question, View
 from cm2dsl import ir, prompts
 
@@ -44,7 +44,16 @@ class Templates:
         user = self._user.render(
             system=view.system,
             tools=view.tools,
-            segments=[{"name": each.name, "text": each.text} for each in view.segments],
+            segments=[
+                {
+                    "name": each.name,
+                    "head": part.head,
+                    "left_out": part.left_out,
+                    "tail": part.tail,
+                }
+                for each, part in view.segments
+            ],
+            whole=[{"name": each.name, "text": each.text} for each in view.whole],
             fence=view.fence,
             item=_item(question, view, control_tokens),
         )
@@ -63,13 +72,22 @@ def schemas_in(files: Mapping[str, str]) -> dict[Shape, str]:
 
 
 def _item(question: Question, view: View, control_tokens: Sequence[str]) -> dict[str, object]:
-    """The item as the template gets it, its texts filled from the row."""
-    item = question.item
+    """The item as the template gets it, its texts filled from the row.
+
+    The words are the spec's own; a row's values are somebody's data.
+    """
+    item, row = question.item, question.row
     if item.ask is None:
         raise ValueError(f"the item `{item.name}` has no `ask`: there is nothing to judge")
 
+    clean = hygiene_for(control_tokens)
+
     def said(text: ir.Text) -> str:
-        return neutralised(ir.fill(text, question.row), control_tokens).strip()
+        pieces = [
+            clean.words(part) if isinstance(part, str) else clean.value(ir.fill((part,), row))
+            for part in text
+        ]
+        return "".join(pieces).strip()
 
     return {
         "ask": said(item.ask),

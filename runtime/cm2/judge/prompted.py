@@ -17,6 +17,7 @@ from cm2.judge.reading import DatedReading, OffSchemaError, Reading, read
 from cm2.judge.view import Question, View, ViewError, ViewLimits, view
 from cm2.judge.votes import poll
 from cm2dsl import ir, prompts
+from cm2dsl.language import language_of
 from cm2dsl.reward.verdict import Decision, Evidence, Verdict
 
 SUSPICIOUS = 5
@@ -30,6 +31,7 @@ class _Asked:
     item: ir.Item
     name: str
     view: View
+    templates: Templates
     prompt: Prompt
 
 
@@ -58,16 +60,19 @@ class PromptedJudge(Judge):
         limits: Limits | None = None,
         cache: Cache | None = None,
         shown: ViewLimits | None = None,
-        language: prompts.Language = "en",
+        language: prompts.Language | None = None,
     ) -> None:
         """`files` are the bundle's (name -> text); without it, those of this version.
 
         `limits` are how requests are sent, `shown` how much of a dialogue is shown, `cache` what
-        keeps answers; without it none are kept.
+        keeps answers; without it none are kept. `language` is that of the instructions; without it
+        they are in the language of the spec's questions.
         """
         super().__init__()
         own = prompts.files() if files is None else files
-        self._templates = Templates(own, language)
+        chosen = prompts.LANGUAGES if language is None else (language,)
+        self._templates = {each: Templates(own, each) for each in chosen}
+        self._languages: dict[int, tuple[ir.Spec, prompts.Language]] = {}
         self._schemas = schemas_in(own)
         self._desk = Desk(engine, limits or Limits(), self.ledger, cache or NoCache())
         self._engine = engine
@@ -86,12 +91,22 @@ class PromptedJudge(Judge):
             return Decision(Verdict.ERROR, BY, reason=str(error))
         if shown.steps == 0:
             return Decision(Verdict.INSUFFICIENT, BY, reason="the agent did not take a step")
-        prompt = self._templates.render(question, shown, tokens)
-        asked = _Asked(question.item, question.name, shown, prompt)
+        templates = self._templates_for(question.spec)
+        prompt = templates.render(question, shown, tokens)
+        asked = _Asked(question.item, question.name, shown, templates, prompt)
         judge = question.spec.judge
         if judge.votes == 1:
             return await self._vote(asked, None)
         return await poll(lambda number: self._vote(asked, number), judge.votes)
+
+    def _templates_for(self, spec: ir.Spec) -> Templates:
+        """The templates in the judge's language, or else in that of the spec."""
+        if len(self._templates) == 1:
+            return next(iter(self._templates.values()))
+        known = self._languages.get(id(spec))
+        if known is None:  # the spec is kept, so that its id stays its own
+            known = self._languages[id(spec)] = (spec, language_of(spec))
+        return self._templates[known[1]]
 
     async def _vote(self, asked: _Asked, number: int | None) -> Decision:
         """One sample, decoded greedily without a number; a groundless pass is asked for once more.
@@ -104,7 +119,7 @@ class PromptedJudge(Judge):
             prompt = replace(prompt, seed=_seed(prompt, number))
         found = await self._read(asked, prompt)
         if isinstance(found, _Read) and found.groundless:
-            again = self._templates.again(prompt)
+            again = asked.templates.again(prompt)
             found = await self._read(asked, again)
         if isinstance(found, Failed):
             return Decision(Verdict.ERROR, BY, reason=found.cause)
