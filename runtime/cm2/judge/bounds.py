@@ -31,10 +31,17 @@ class Bounded:
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """A text's length, and when it gives way: rank 0 first, never where it is None."""
+    """A text's length, the letters around it, and when it gives way: 0 first, never if None."""
 
     length: int
+    around: int
     rank: int | None
+
+    def shown(self, most: int | None) -> int:
+        """Letters that are shown where the text is cut to `most` of its own."""
+        if most is None or self.length <= most:
+            return self.length + self.around
+        return most + MARKER + self.around
 
 
 def bounded(text: str, most: int | None) -> Bounded:
@@ -72,11 +79,7 @@ def caps(texts: Sequence[Sized], cap: int, room: int) -> list[int | None] | None
 
 
 def _total(texts: Sequence[Sized], most: dict[int | None, int | None]) -> int:
-    return sum(_length(text.length, most.get(text.rank)) for text in texts)
-
-
-def _length(length: int, most: int | None) -> int:
-    return length if most is None or length <= most else most + MARKER
+    return sum(text.shown(most.get(text.rank)) for text in texts)
 
 
 def _parts(text: str, at: int) -> bool:

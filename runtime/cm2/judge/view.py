@@ -184,35 +184,31 @@ def _parts(
     shared = [segment for segment in reached if segment.channel != "reasoning"]
     looked_at = [each for each in reached if each.channel == focus and in_scope(each, turn)]
 
-    def size(segment: Segment) -> int:
-        return len(segment.text) + len(segment.name) + fences + _AROUND
-
     def sized(segment: Segment, rank: int | None) -> Sized:
-        return Sized(size(segment), rank)
+        return Sized(len(segment.text), len(segment.name) + fences + _AROUND, rank)
+
+    def length(several: Sequence[Segment]) -> int:
+        return sum(sized(each, None).shown(None) for each in several)
 
     most = caps([sized(each, _rank(each, turn)) for each in shared], limits.result, room)
     if most is not None:
         shown = tuple((s, bounded(s.text, cap)) for s, cap in zip(shared, most, strict=True))
         there = {segment.name for segment, part in shown if not part.left_out}
         whole = tuple(segment for segment in looked_at if segment.name not in there)
-        length = sum(_shown_length(size(segment), segment, part) for segment, part in shown)
-        if length + sum(map(size, whole)) <= room:
+        cut = sum(part.left_out - MARKER for _, part in shown if part.left_out)
+        if length(shared) - cut + length(whole) <= room:
             return shown, whole
     whole = tuple(segment for segment in looked_at if segment.channel == "reasoning")
-    left = room - sum(map(size, whole))
-    ranks = [None if segment in looked_at else _rank(segment, turn) for segment in shared]
-    most = caps([sized(s, r) for s, r in zip(shared, ranks, strict=True)], limits.result, left)
+    names = {segment.name for segment in looked_at}
+    sizes = [sized(s, None if s.name in names else _rank(s, turn)) for s in shared]
+    most = caps(sizes, limits.result, room - length(whole))
     if most is None:
-        needed = limits.total - room + sum(map(size, looked_at))
+        needed = limits.total - room + length(looked_at)
         raise ViewError(
             f"the prompt cannot be kept to {limits.total} letters: what the agent was told, its "
             f"tools, the item and what it looks at take {needed}, besides the dialogue around it"
         )
     return tuple((s, bounded(s.text, cap)) for s, cap in zip(shared, most, strict=True)), whole
-
-
-def _shown_length(size: int, segment: Segment, part: Bounded) -> int:
-    return size if not part.left_out else size - part.left_out + MARKER
 
 
 def _rank(segment: Segment, turn: int | None) -> int:
