@@ -151,6 +151,8 @@ def test_a_rollout_takes_at_most_the_requests_and_letters_predicted(name: str) -
         task.name: cost_of(subject.spec, task, subject.recordings[task.reference or ""])
         for task in subject.spec.tasks
     }
+    votes = subject.spec.judge.votes
+    unanimous = votes // 2 + 1  # votes that agree decide before all are asked for
     reached = dict.fromkeys(costs, 0)
     for spec, exact in ((bundle, False), (without_checks(bundle), True)):
         for task, _, dialogue, _ in recorded(subject):
@@ -162,7 +164,7 @@ def test_a_rollout_takes_at_most_the_requests_and_letters_predicted(name: str) -
             assert len(prompts_asked) <= cost.calls
             assert tokens <= cost.tokens
             if exact:
-                assert len(prompts_asked) == cost.calls
+                assert len(prompts_asked) == len(cost.prompts) * unanimous
                 reached[task.name] = max(reached[task.name], tokens)
     for task, tokens in reached.items():
-        assert tokens >= 0.8 * costs[task].tokens
+        assert tokens >= 0.8 * costs[task].tokens * unanimous / votes
