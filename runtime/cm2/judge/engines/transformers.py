@@ -12,15 +12,17 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
-from transformers import GenerationConfig, LogitsProcessorList
+from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
-from cm2.judge.batching import Batching
+from cm2.judge.batching import Batching, Wanted
 from cm2.judge.config import MAX_TOKENS, AtLeastOne, Context, Prompting, Seconds, prompted
 from cm2.judge.constraint import SchemaConstraint, SeededNoise, compile_schema
 from cm2.judge.engine import Answer, Answered, Failed, Prompt, Shape, Usage
 from cm2.judge.judge import Judge
 from cm2.judge.model_directory import Loaded, load_model
+from cm2.judge.prefix import Prefixes
 from cm2.judge.prompt import schemas_in
+from cm2.judge.witness import Witness
 
 _SHORTEST_ANSWER = 32
 """Tokens without which no answer fits: to generate fewer would only waste time."""
@@ -65,11 +67,27 @@ class _Row:
 
     ids: list[int]
     seed: int | None
+    lane: str
     room: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What a row wrote: its new token ids, with all that follows its end token.
+
+    `cached` tokens of its prompt were not encoded for it.
+    """
+
+    ids: list[int]
+    cached: int
+    confidence: float | None
+
+
 class TransformersEngine:
-    """Batched generation under the constraint; see Engine for what it promises."""
+    """Batched generation under the constraint; see Engine for what it promises.
+
+    What the prompts of a lane share is encoded once (`prefix.py`).
+    """
 
     def __init__(
         self,
@@ -82,6 +100,7 @@ class TransformersEngine:
         self._loaded = loaded
         self._schemas = schemas
         self._constraints: dict[Shape, SchemaConstraint] = {}
+        self._prefixes = Prefixes(loaded.model, loaded.pad)
         self._max_tokens = max_tokens
         self._batching = Batching(self.answers, batch_size)
         self._identity = f"transformers {loaded.digest()} {max_tokens}"
@@ -98,18 +117,22 @@ class TransformersEngine:
         return await self._batching.answer(prompt)
 
     async def close(self) -> None:
-        self._batching.close()
+        await self._batching.close()
+        self._prefixes.forget()
 
-    def answers(self, prompts: Sequence[Prompt]) -> list[Answer]:
-        """One answer a prompt, in their order, decoded together as far as they are of one shape."""
+    def answers(self, prompts: Sequence[Prompt], wanted: Wanted = lambda: True) -> list[Answer]:
+        """One answer a prompt, in their order, decoded together as far as they are of one shape.
+
+        Decoding stops as soon as the answers are not `wanted`.
+        """
         found: dict[int, Answer] = {}
         for shape in dict.fromkeys(prompt.shape for prompt in prompts):
             chosen = [i for i, prompt in enumerate(prompts) if prompt.shape == shape]
             rows = [self._row(prompts[i]) for i in chosen]
-            found.update(zip(chosen, self._of_shape(shape, rows), strict=True))
+            found.update(zip(chosen, self._of_shape(shape, rows, wanted), strict=True))
         return [found[i] for i in range(len(prompts))]
 
-    def _of_shape(self, shape: Shape, rows: Sequence[_Row]) -> list[Answer]:
+    def _of_shape(self, shape: Shape, rows: Sequence[_Row], wanted: Wanted) -> list[Answer]:
         if shape not in self._constraints:
             self._constraints[shape] = compile_schema(self._loaded, self._schemas[shape])
         answers: dict[int, Answer] = {
@@ -124,7 +147,8 @@ class TransformersEngine:
         }
         fitting = [i for i in range(len(rows)) if i not in answers]
         if fitting:
-            generated = self._generate([rows[i] for i in fitting], self._constraints[shape])
+            held = self._constraints[shape]
+            generated = self._generate([rows[i] for i in fitting], held, wanted)
             answers.update(zip(fitting, generated, strict=True))
         return [answers[i] for i in range(len(rows))]
 
@@ -132,62 +156,92 @@ class TransformersEngine:
         ids = self._loaded.encode(prompt)
         context = self._loaded.context
         room = self._max_tokens
-        return _Row(ids, prompt.seed, room if context is None else min(room, context - len(ids)))
+        room = room if context is None else min(room, context - len(ids))
+        return _Row(ids, prompt.seed, prompt.lane, room)
 
-    def _generate(self, rows: Sequence[_Row], held: SchemaConstraint) -> list[Answer]:
+    def _generate(
+        self, rows: Sequence[_Row], held: SchemaConstraint, wanted: Wanted
+    ) -> list[Answer]:
         """One answer a row; a batch too large for the device's memory is halved."""
         limit = min(row.room for row in rows)
         start = perf_counter()
         try:
-            output = self._decode(rows, limit, held)
+            output = self._decode(rows, limit, held, wanted)
         except torch.OutOfMemoryError:
+            self._prefixes.forget()
             if len(rows) == 1:
                 length = len(rows[0].ids)
                 return [Failed(f"out of memory on a prompt of {length} tokens", "outage")]
             half = len(rows) // 2
-            return self._generate(rows[:half], held) + self._generate(rows[half:], held)
+            return [
+                answer
+                for part in (rows[:half], rows[half:])
+                for answer in self._generate(part, held, wanted)
+            ]
         seconds = (perf_counter() - start) / len(rows)
-        return [
-            self._read(row, ids, limit, held, seconds)
-            for row, ids in zip(rows, output, strict=True)
-        ]
+        answers = []
+        for row, written in zip(rows, output, strict=True):
+            answer = self._read(row, written, limit, seconds)
+            if answer is None:
+                (answer,) = self._generate([row], held, wanted)
+            answers.append(answer)
+        return answers
 
-    def _read(
-        self, row: _Row, ids: list[int], limit: int, held: SchemaConstraint, seconds: float
-    ) -> Answer:
-        """An answer out of a row's new ids; `seconds` are its share of the batch's."""
-        end = self._loaded.end
+    def _read(self, row: _Row, written: _Written, limit: int, seconds: float) -> Answer | None:
+        """An answer out of what a row wrote; `seconds` are its share of the batch's.
+
+        None where it did not end for want of room that this row has, and a longer prompt of its
+        batch had not.
+        """
+        ids, end = written.ids, self._loaded.end
         count = ids.index(end) if end in ids else limit
-        usage = Usage(prompt=len(row.ids), output=count, seconds=seconds)
+        usage = Usage(prompt=len(row.ids), cached=written.cached, output=count, seconds=seconds)
         if end in ids:
-            return Answered(self._loaded.decode(ids[:count]), usage)
-        if limit < row.room:  # a longer prompt of the batch left less room than this one has
-            return self._generate([row], held)[0]
+            return Answered(self._loaded.decode(ids[:count]), usage, written.confidence)
+        if limit < row.room:
+            return None
         return Failed(f"the answer did not end within {limit} tokens", "truncated", usage=usage)
 
-    def _decode(self, rows: Sequence[_Row], limit: int, held: SchemaConstraint) -> list[list[int]]:
-        """The new token ids of each row, with all that follows its end token.
+    def _decode(
+        self, rows: Sequence[_Row], limit: int, held: SchemaConstraint, wanted: Wanted
+    ) -> list[_Written]:
+        """What each row writes within `limit` tokens.
 
-        Prompts are padded on the left to one (B, T) tensor. Sampling is greedy choice under seeded
-        noise, so that what a row draws does not depend on what it shares the batch with.
+        Sampling is greedy choice under seeded noise, so that what a row draws does not depend on
+        what it shares the batch with.
         """
-        width = max(len(row.ids) for row in rows)
-        pad, model = self._loaded.pad, self._loaded.model
-        input_ids = [[pad] * (width - len(row.ids)) + row.ids for row in rows]
-        mask = [[0] * (width - len(row.ids)) + [1] * len(row.ids) for row in rows]
         held.reset()
+        witness = Witness(self._loaded.tokens, len(rows))
         noise = SeededNoise([row.seed for row in rows])
         with torch.inference_mode():
-            output = model.generate(
-                input_ids=torch.tensor(input_ids, device=model.device),
-                attention_mask=torch.tensor(mask, device=model.device),
+            begun = self._prefixes.begin([row.ids for row in rows], [row.lane for row in rows])
+            output = self._loaded.model.generate(
+                input_ids=begun.input_ids,
+                attention_mask=begun.mask,
+                past_key_values=begun.cache,
                 generation_config=GenerationConfig(
                     max_new_tokens=limit,
                     do_sample=False,
                     eos_token_id=self._loaded.end,
-                    pad_token_id=pad,
+                    pad_token_id=self._loaded.pad,
                 ),
-                logits_processor=LogitsProcessorList([held, noise]),
+                logits_processor=LogitsProcessorList([held, witness, noise]),
+                stopping_criteria=StoppingCriteriaList([_Unwanted(wanted)]),
             )
-        new: list[list[int]] = output[:, width:].tolist()
-        return new
+        new = output[:, begun.input_ids.shape[1] :].tolist()
+        return [
+            _Written(ids, begun.known[i], witness.confidence(i)) for i, ids in enumerate(new)
+        ]
+
+
+class _Unwanted:
+    """Ends a batch whose answers nobody waits for any more."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+
+    def __call__(
+        self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: object
+    ) -> torch.Tensor:
+        over = not self._wanted()
+        return torch.full((len(input_ids),), over, dtype=torch.bool, device=input_ids.device)
