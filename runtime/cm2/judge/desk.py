@@ -9,11 +9,12 @@ what another is answered.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from cm2.judge.engine import Answer, Answered, Engine, Failed, Prompt
+from cm2.judge.engine import Answer, Answered, Engine, Failed, Prompt, Usage
 from cm2.judge.ledger import Ledger
 
 Usable = Callable[[Answered], Failed | None]
@@ -48,8 +49,8 @@ class Limits:
     """How requests are sent.
 
     `concurrency` are out at once. Each is sent up to `tries` times, where that can help: the second
-    time after `backoff` seconds, or after what the server asks for, then after twice as long, and
-    never after more than `longest_wait`. A try that takes more than `deadline` seconds is over;
+    time after about `backoff` seconds, then after twice as long, or after what the server asks for,
+    and never after more than `longest_wait`. A try that takes more than `deadline` seconds is over;
     None waits as long as it takes.
     """
 
@@ -114,7 +115,7 @@ class Desk:
 
     async def _tries(self, prompt: Prompt, key: str, item: str, usable: Usable) -> Answer:
         limits = self._limits
-        pause = limits.backoff
+        pause = limits.backoff * _spread(key)
         for left in reversed(range(limits.tries)):
             answer = await self._once(prompt)
             if isinstance(answer, Answered):
@@ -134,12 +135,24 @@ class Desk:
         deadline = self._limits.deadline
         async with self._places:
             try:
-                async with asyncio.timeout(deadline):
+                async with asyncio.timeout(deadline) as limit:
                     return await self.engine.answer(prompt)
             except TimeoutError:
-                return Failed(f"no answer within {deadline:g} s", "timeout", again=True)
+                if deadline is None or not limit.expired():
+                    raise  # not ours: the engine broke its word
+                cause = f"no answer within {deadline:g} s"
+                return Failed(cause, "timeout", again=True, usage=Usage(seconds=deadline))
 
     async def close(self) -> None:
-        """Let go of the engine and the cache."""
+        """Withdraw what is still out, and let go of the engine and the cache."""
+        tasks = [shared.task for shared in self._out.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.engine.close()
         self._cache.close()
+
+
+def _spread(key: str) -> float:
+    """Between 0.5 and 1, by the key: what failed together does not come back all at once."""
+    return 0.5 + int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") / (1 << 33)
