@@ -11,7 +11,7 @@ from jinja2 import UndefinedError
 from jinja2.exceptions import SecurityError
 from judged import DIALOGUE, Scripted, decided, item, judge_of, question, spec, verdict
 
-from cm2.judge import Judge, Prompt, Question
+from cm2.judge import Prompt, Question
 from cm2.trajectory import Step, Trajectory, Turn
 from cm2dsl import ir, prompts
 from cm2dsl.signature import signature

@@ -39,14 +39,13 @@ class Sized:
 
     def shown(self, most: int | None) -> int:
         """Letters that are shown where the text is cut to `most` of its own."""
-        if most is None or self.length <= most:
-            return self.length + self.around
-        return most + MARKER + self.around
+        own = self.length if most is None else min(self.length, most + MARKER)
+        return own + self.around
 
 
 def bounded(text: str, most: int | None) -> Bounded:
-    """The text, the middle left out where it is longer than `most` letters."""
-    if most is None or len(text) <= most:
+    """The text, cut to `most` letters where that makes it any shorter with its marker in it."""
+    if most is None or len(text) <= most + MARKER:
         return Bounded(text)
     half = most // 2
     start = next((i for i in range(half, half - _MARGIN, -1) if _parts(text, i)), half)

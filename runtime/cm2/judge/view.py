@@ -123,9 +123,9 @@ class View:
         return step if turn == self.turn else None
 
     def _every(self) -> list[Segment]:
-        cut = {segment.name for segment in self.whole}
-        inside = [segment for segment, _ in self.segments if segment.name not in cut]
-        return [*inside, *self.whole]
+        inside = [segment for segment, _ in self.segments]
+        names = {segment.name for segment in inside}
+        return [*inside, *(segment for segment in self.whole if segment.name not in names)]
 
 
 def in_scope(segment: Segment, turn: int | None) -> bool:
