@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +24,11 @@ from cm2dsl.diagnostic import suggest
 
 MAX_TOKENS = 2048
 """Room for the longest answer that the schema allows, even at one token a byte."""
+
+_SECRET = re.compile(
+    r"(api|auth|access|secret)?[-_]?(key|token)|password|secret|bearer|authorization|headers", re.I
+)
+"""Names of settings that hold keys elsewhere."""
 
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
@@ -84,6 +90,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 def open_judge(said: Mapping[str, Any], context: Context) -> Judge:
     """The judge that some settings describe. Raises JudgeLoadError, naming the key."""
+    _refuse_secrets(said, context.where)
     known = [module.name for module in iter_modules(engines.__path__)]
     name = said.get("engine")
     if name not in known:
@@ -102,6 +109,21 @@ def open_judge(said: Mapping[str, Any], context: Context) -> Judge:
         raise JudgeLoadError(f"{context.where}: {_in_words(error, module.Settings)}") from None
     judge: Judge = module.open_judge(settings, context)
     return judge
+
+
+def _refuse_secrets(said: object, where: str) -> None:
+    """Settings are kept beside results and shown in messages: a key in them would be, too."""
+    if isinstance(said, Mapping):
+        for name, value in said.items():
+            if _SECRET.fullmatch(str(name)):
+                raise JudgeLoadError(
+                    f"{where}: `{name}` does not belong into settings; put the key into an "
+                    "environment variable, and the variable's name into `key_env`"
+                )
+            _refuse_secrets(value, where)
+    elif isinstance(said, list):
+        for one in said:
+            _refuse_secrets(one, where)
 
 
 def prompted(engine: Engine, settings: Prompting, context: Context) -> Judge:
