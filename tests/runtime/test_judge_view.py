@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judged import Scripted, decided, item, judge_of, question, spec, verdict
+from judged import Scripted, decided, item, question, spec, verdict
 
 from cm2.judge import Prompt, PromptedJudge, Question
 from cm2.judge.bounds import LEAST, MARKER, Sized, bounded, caps
