@@ -115,6 +115,8 @@ class EndpointEngine:
             failed = held(url, answer, None if reply is None else written(reply))
             if failed is None:
                 return logprobs
+            if failed.trouble == "refused" and self._servers.any_up():
+                return failed
             if not left:
                 break
             wait = pause if failed.wait is None else failed.wait
