@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from cm2.bundle import Bundle
 from cm2.judge.judge import Judge
 from cm2.judging import Judging
+from cm2.tasks import task_group
 from cm2.trajectory import Trajectory
 from cm2dsl.diagnostic import suggest
 from cm2dsl.reward.card import Scored, score_facts
@@ -63,12 +63,12 @@ async def score_judged(
     bundle: Bundle, trajectories: Sequence[Trajectory], judge: Judge
 ) -> list[Scored]:
     """`score_all` with a judge, on the running loop."""
-    judged = [
-        Judging(bundle, bundle.plan(find_instance(bundle, one.task), True), one, judge)
-        for one in trajectories
-    ]
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one.scored()) for one in judged]
+    plans = [bundle.plan(find_instance(bundle, one.task), True) for one in trajectories]
+    async with task_group() as group:
+        tasks = [
+            group.create_task(Judging(bundle, plan, judge, group, masks=False).scored(one))
+            for plan, one in zip(plans, trajectories, strict=True)
+        ]
     return [task.result() for task in tasks]
 
 
