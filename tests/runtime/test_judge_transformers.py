@@ -63,11 +63,12 @@ def engine(directory: Path, *, max_tokens: int = 2048, batch_size: int = 8) -> T
 
 
 def alike(answers: Sequence[Answer]) -> list[Answer]:
-    """Answers without what it took to decode them, and probabilities as far as floats hold."""
+    """Answers without what it took to decode them, and without what floats decide.
+
+    That probabilities are the same to four digits is tested in test_judge_prefix.py.
+    """
     return [
-        replace(one, usage=Usage(), confidence=one.confidence and round(one.confidence, 5))
-        if isinstance(one, Answered)
-        else replace(one, usage=Usage())
+        Answered(one.text) if isinstance(one, Answered) else replace(one, usage=Usage())
         for one in answers
     ]
 
