@@ -126,13 +126,14 @@ class PromptedJudge(Judge):
         return _decision(asked, found)
 
     async def _read(self, asked: _Asked, prompt: Prompt) -> _Read | Failed:
-        """The answer to a prompt, read; asked for anew with another sample where it is unreadable.
+        """The answer to a prompt, read; asked for anew with another sample where it did not end.
 
-        An answer that did not end, or is off the schema, comes again from the same prompt decoded
-        in the same way.
+        Such an answer comes again from the same prompt decoded in the same way. One that is off the
+        schema does not: where decoding is held to it, something broke on the way, and the same
+        request may do better. Another sample in its place would let a fault choose a verdict.
         """
         found = await self._ask(asked, prompt)
-        if isinstance(found, Failed) and found.trouble in ("truncated", "off_schema"):
+        if isinstance(found, Failed) and found.trouble == "truncated":
             other = replace(prompt, seed=_seed(prompt, -1))
             found = await self._ask(asked, other)
         if isinstance(found, Failed):
@@ -162,7 +163,7 @@ class PromptedJudge(Judge):
                     "it does not constrain its answers",
                     "use a server that enforces JSON schemas (vLLM, SGLang, llama.cpp)",
                 ) from None
-            return Failed(str(error), "off_schema", usage=answer.usage)
+            return Failed(str(error), "off_schema", again=True, usage=answer.usage)
         self._on_schema = True
         return None
 
