@@ -12,6 +12,7 @@ import click
 from cm2.bundle import Bundle
 from cm2.commands.score_faults import fail
 from cm2.judge import Context, Judge, JudgeLoadError, open_judge, read_settings
+from cm2dsl import prompts
 
 
 def judge_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,13 +60,19 @@ def _value(text: str) -> Any:
         return text
 
 
-def opened_judge(said: Mapping[str, Any], judge: Path | None, bundle: Bundle) -> Judge | None:
-    """The judge with these settings, for a bundle; None without settings. Exits where it fails."""
+def opened_judge(
+    said: Mapping[str, Any], judge: Path | None, bundle: Bundle | None
+) -> Judge | None:
+    """The judge with these settings, for a bundle or with the prompts of this version.
+
+    None without settings. Exits where it fails.
+    """
     if not said:
         return None
     folder = judge.parent if judge is not None and judge.is_file() else Path()
     where = str(judge) if judge is not None and judge.is_file() else "the judge's settings"
     try:
-        return open_judge(said, Context(bundle.prompts, folder, where))
+        files = prompts.files() if bundle is None else bundle.prompts
+        return open_judge(said, Context(files, folder, where))
     except JudgeLoadError as error:
         fail(str(error), None)
