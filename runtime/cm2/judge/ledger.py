@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from cm2.judge.engine import Answer, Failed
 
@@ -37,6 +38,31 @@ class Cost:
         self.uncounted += other.uncounted
         self.seconds += other.seconds
         self.troubles.update(other.troubles)
+
+    def since(self, before: Cost) -> Cost:
+        """What came on top of an earlier state of the same sums."""
+        return Cost(
+            calls=self.calls - before.calls,
+            hits=self.hits - before.hits,
+            retries=self.retries - before.retries,
+            prompt=self.prompt - before.prompt,
+            cached=self.cached - before.cached,
+            output=self.output - before.output,
+            uncounted=self.uncounted - before.uncounted,
+            seconds=self.seconds - before.seconds,
+            troubles=self.troubles - before.troubles,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The sums by name."""
+        return {
+            **{name: getattr(self, name) for name in _SUMS},
+            "seconds": round(self.seconds, 3),
+            "troubles": dict(sorted(self.troubles.items())),
+        }
+
+
+_SUMS = ("calls", "hits", "retries", "prompt", "cached", "output", "uncounted")
 
 
 @dataclass(slots=True)
