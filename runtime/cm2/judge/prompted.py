@@ -15,7 +15,7 @@ from cm2.judge.prompt import Templates, schemas_in
 from cm2.judge.quote import verified
 from cm2.judge.reading import DatedReading, OffSchemaError, Reading, read
 from cm2.judge.view import Question, View, ViewError, ViewLimits, view
-from cm2.judge.votes import poll
+from cm2.judge.votes import decided
 from cm2dsl import ir, prompts
 from cm2dsl.language import language_of
 from cm2dsl.reward.verdict import Decision, Evidence, Verdict
@@ -94,10 +94,7 @@ class PromptedJudge(Judge):
         templates = self._templates_for(question.spec)
         prompt = templates.render(question, shown, tokens)
         asked = _Asked(question.item, question.name, shown, templates, prompt)
-        judge = question.spec.judge
-        if judge.votes == 1:
-            return await self._vote(asked, None)
-        return await poll(lambda number: self._vote(asked, number), judge.votes)
+        return await decided(partial(self._vote, asked), question.spec.judge)
 
     def _templates_for(self, spec: ir.Spec) -> Templates:
         """The templates in the judge's language, or else in that of the spec."""
@@ -188,7 +185,7 @@ def _decision(asked: _Asked, found: _Read) -> Decision:
     reading = found.reading
     if found.groundless:
         reason = f"passed without a quote that is there: {reading.reason}"
-        return Decision(Verdict.INSUFFICIENT, BY, reason=reason, confidence=found.confidence)
+        return Decision(Verdict.INSUFFICIENT, BY, reason=reason)  # the model was sure of a pass
     return Decision(
         Verdict(reading.verdict),
         BY,
