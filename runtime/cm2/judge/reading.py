@@ -14,11 +14,11 @@ from cm2.judge.engine import Shape
 _Segment = Annotated[
     str,
     Field(
-        pattern=r"^t[0-9]{1,3}\.(user|s[0-9]{1,3}\.(reasoning|reply|tool_call|tool_result)(\.[0-9]{1,2})?)$"
+        pattern=r"^t[0-9]{1,3}[.](user|s[0-9]{1,3}[.](reasoning|reply|tool_call|tool_result)([.][0-9]{1,2})?)$"
     ),
 ]
 _Quote = Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f]{1,100}$')]
-_Step = Annotated[str, Field(pattern=r"^(t[0-9]{1,3}\.s[0-9]{1,3}|none)$")]
+_Step = Annotated[str, Field(pattern=r"^(t[0-9]{1,3}[.]s[0-9]{1,3}|none)$")]
 _Reason = Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f]{1,140}$')]
 
 
