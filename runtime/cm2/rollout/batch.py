@@ -7,8 +7,7 @@ dialogues. What is in a batch, and in which order, therefore does not depend on 
 A dialogue that cannot go on before a judge has spoken steps aside. The others are sampled
 meanwhile; it comes back when none of them waits for the policy any more, together with all that
 stepped aside, so that what is in a batch does not depend on how fast the judge was either. That
-matters because the products of matrices of another batch are rounded otherwise: a token in many
-thousands is sampled differently.
+matters where a batch of another size rounds otherwise, and a token comes out differently.
 
 The sampler works in a thread of its own: whoever judges goes on sending and receiving meanwhile.
 """

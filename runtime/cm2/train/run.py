@@ -38,10 +38,15 @@ def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None)
     decide nothing at all. What is in the folder then can be gone on with.
     """
     started = time.monotonic()
+    training, heldout = split(bundle, judged=judge is not None)
+    if len(training) < config.groups:
+        raise RunError(
+            f"a step plays {config.groups} rows, and the spec has {len(training)} to train on; "
+            f"give --groups {len(training)} or less"
+        )
     sources = {source.file: source.sha256 for source in bundle.spec.sources}
     folder = RunFolder(out, {**asdict(config), "spec": bundle.spec.domain, "sources": sources})
     folder.write_folder("bundle", lambda path: shutil.copytree(bundle.path, path))
-    training, heldout = split(bundle, judged=judge is not None)
     recordings = read_recordings(bundle)
     set_seed(config.seed)
     if config.tiny is not None:
