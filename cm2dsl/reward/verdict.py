@@ -30,7 +30,7 @@ class Decision:
     `by` is `check`, `judge` or `gate` (the turn was not reached). `step` is the first step, within
     the item's scope and from 0, after which the item holds; None where it never does. A judge may
     say more: `agreement` is the share of its votes that are for the verdict, `confidence` the
-    probability that its model gave to it.
+    probability that its model gave to it, `question` a digest of what it was asked and could see.
     """
 
     verdict: Verdict
@@ -40,3 +40,4 @@ class Decision:
     reason: str = ""
     agreement: float | None = None
     confidence: float | None = None
+    question: str = ""

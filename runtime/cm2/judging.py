@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import replace
 
 from cm2.bundle import Bundle
+from cm2.judge.digest import digest
 from cm2.judge.judge import Judge
 from cm2.judge.view import Question
 from cm2.trajectory import Trajectory
@@ -139,10 +141,15 @@ class Judging:
         if not _decides_more(one):
             await _done([self._open[name] for name in self._before(one) if name in self._open])
             unready = self._unready(one)
-        decision = unready or await self._judge.decide(self._question(turn, one))
+        decision = unready or await self._decided(self._question(turn, one))
         self._card.decided(one.name, decision)
         if self._masks and decision.verdict is Verdict.ERROR and one.name in self._credited:
             self.withdraw()
+
+    async def _decided(self, question: Question) -> Decision:
+        """What the judge says, and of what: so that it can be said again of nothing else."""
+        decision = await self._judge.decide(question)
+        return replace(decision, question=digest(question))
 
     def _before(self, one: PlannedItem) -> set[str]:
         """The items that it comes after, and those that these come after."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.resources import files as resources
 
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -67,8 +68,9 @@ class Templates:
 
 
 def schemas_in(files: Mapping[str, str]) -> dict[Shape, str]:
-    """The JSON Schema, as text, of each shape of answer that a bundle's files hold."""
-    return {"verdict": files[prompts.SCHEMA], "dated": files[prompts.DATED_SCHEMA]}
+    """The JSON Schema, as text, of each shape of answer: a bundle's own, and that of a score."""
+    score = (resources("cm2.judge") / "score.schema.json").read_text("utf-8")
+    return {"verdict": files[prompts.SCHEMA], "dated": files[prompts.DATED_SCHEMA], "score": score}
 
 
 def _item(question: Question, view: View, control_tokens: Sequence[str]) -> dict[str, object]:

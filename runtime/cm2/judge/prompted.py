@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from cm2.judge.desk import Cache, Desk, Limits, NoCache
-from cm2.judge.engine import Answered, Engine, EngineError, Failed, Prompt, Shape
+from cm2.judge.engine import Answered, Engine, EngineError, Failed, Prompt
 from cm2.judge.judge import BY, Judge
 from cm2.judge.prompt import Templates, schemas_in
 from cm2.judge.quote import verified
@@ -19,6 +19,8 @@ from cm2.judge.votes import decided
 from cm2dsl import ir, prompts
 from cm2dsl.language import language_of
 from cm2dsl.reward.verdict import Decision, Evidence, Verdict
+
+Reads = Callable[[str], object]
 
 SUSPICIOUS = 5
 """Answers, the first of an engine, that are all off the schema when it does not hold to one."""
@@ -140,18 +142,33 @@ class PromptedJudge(Judge):
         return _Read(reading, verified(pairs, asked.view.texts()), found.confidence)
 
     async def _ask(self, asked: _Asked, prompt: Prompt) -> Answered | Failed:
-        return await self._desk.ask(
-            prompt, self._key(prompt), asked.name, partial(self._usable, prompt.shape)
-        )
+        return await self.ask(prompt, asked.name, partial(read, shape=prompt.shape))
 
-    def _usable(self, shape: Shape, answer: Answered) -> Failed | None:
+    @property
+    def control_tokens(self) -> Sequence[str]:
+        """What the model's tokenizer reads as control tokens."""
+        return self._engine.control_tokens
+
+    @property
+    def shown(self) -> ViewLimits:
+        """How much of a dialogue is shown."""
+        return self._shown
+
+    async def ask(self, prompt: Prompt, item: str, reads: Reads) -> Answered | Failed:
+        """The answer to any prompt, out of the cache or within the limits; `item` is charged.
+
+        `reads` raises OffSchemaError for a text that is not what was asked for.
+        """
+        return await self._desk.ask(prompt, self._key(prompt), item, partial(self._usable, reads))
+
+    def _usable(self, reads: Reads, answer: Answered) -> Failed | None:
         """What is wrong with an answer's form.
 
         Raises EngineError where the engine's first answers are all off the schema: it was asked to
         hold to it and says nothing, so that no answer of it can be trusted to be one.
         """
         try:
-            read(answer.text, shape)
+            reads(answer.text)
         except OffSchemaError as error:
             self._off_schema += 1
             if not self._on_schema and self._off_schema >= SUSPICIOUS:
