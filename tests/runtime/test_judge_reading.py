@@ -96,7 +96,7 @@ def test_every_segment_of_a_dialogue_can_be_named() -> None:
 def test_the_longest_answer_fits_the_token_budget_at_one_token_a_byte() -> None:
     entry = '{ "segment" : "t999.s999.tool_result.99" , "quote" : "%s" }' % ("𠀀" * 100)
     evidence = ", ".join([entry] * 3)
-    reason = "𠀀" * 140
+    reason = "𠀀" * 128
     end = f'"reason" : "{reason}" , "verdict" : "insufficient"'
     longest = f'{{ "evidence" : [ {evidence} ] , {end} }}'
     assert read(longest).verdict == "insufficient"

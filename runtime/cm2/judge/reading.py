@@ -19,7 +19,7 @@ _Segment = Annotated[
 ]
 _Quote = Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f]{1,100}$')]
 _Step = Annotated[str, Field(pattern=r"^(t[0-9]{1,3}[.]s[0-9]{1,3}|none)$")]
-_Reason = Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f]{1,140}$')]
+_Reason = Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f]{1,128}$')]
 
 
 class _Closed(BaseModel):

@@ -62,7 +62,7 @@ def open_judge(settings: Settings, context: config.Context) -> Judge:
 class Rated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The answer."""
 
-    reason: Annotated[str, msgspec.Meta(pattern=r'^[^"\\\x00-\x1f]{1,140}$')]
+    reason: Annotated[str, msgspec.Meta(pattern=r'^[^"\\\x00-\x1f]{1,128}$')]
     score: Annotated[int, msgspec.Meta(ge=1, le=10)]
 
 
