@@ -41,10 +41,19 @@ _JOINED = re.compile(
 
 _CODES = re.compile(r"<U\+([0-9A-F]{4,6}(?: U\+[0-9A-F]{4,6})*)(?: \+[0-9]+)?>")
 
+# Letters and signs that look like ASCII, as far as fences and control tokens are made of it, and
+# that no normalisation form folds: Cyrillic, Greek, Armenian, and brackets, bars and double lines.
 _LOOK_ALIKES = str.maketrans(
-    {"꞊": "=", "᐀": "=", "⹀": "=", "゠": "=", "꓿": "=", "═": "=", "⚌": "="}
-    | {"‹": "<", "›": ">", "❮": "<", "❯": ">", "˂": "<", "˃": ">", "≪": "<<", "≫": ">>"}
-    | {"⟪": "<<", "⟫": ">>", "ǀ": "|", "∣": "|", "│": "|", "❘": "|", "▁": " "}
+    dict(
+        zip(
+            "асԁеһіјкӏмоԛрѕтуѵԝхАВСЕНІЈКМОРЅТУХԜ",
+            "acdehijklmoqpstyvwxABCEHIJKMOPSTYXW",
+            strict=True,
+        )
+    )
+    | dict(zip("αινορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aivoptuxABEZHIKMNOPTYX", strict=True))
+    | dict(zip("ոսօցɡıɩǀ∣│❘‹›❮❯˂˃꞊᐀⹀゠꓿═⚌▁", "nuoggii||||<><><>======= ", strict=True))
+    | {"≪": "<<", "≫": ">>", "⟪": "<<", "⟫": ">>"}
 )
 
 

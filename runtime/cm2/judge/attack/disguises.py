@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 _ALIKE = str.maketrans("aceopxyisjAEO=|<>", "асеорхуіѕјАЕО꞊ǀ‹›")
-_PADDING = "la " * 10_000
+_PADDING = "la " * 3_000
 
 
 def _full_width(text: str) -> str:

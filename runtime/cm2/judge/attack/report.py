@@ -37,7 +37,7 @@ def as_text(outcomes: Sequence[Outcome]) -> str:
     whole = share_of(outcomes)
     parts = [
         f"{whole.passed} of {whole.decided} attacks passed ({_percent(whole.share)}); "
-        f"without the attack it were {_percent(whole.unharmed)}"
+        f"without the attack {_percent(whole.unharmed)}"
     ]
     if whole.errors:
         reason = next(o.decision.reason for o in outcomes if o.decision.verdict is Verdict.ERROR)
