@@ -18,7 +18,7 @@ def language_of(spec: ir.Spec) -> Language:
 
     It is one for the whole spec, so that all prompts of a dialogue begin alike.
     """
-    chinese = [_is_chinese(question) for question in _questions(spec)]
+    chinese = [is_chinese(question) for question in _questions(spec)]
     return "zh" if 2 * sum(chinese) > len(chinese) else "en"
 
 
@@ -31,7 +31,7 @@ def _questions(spec: ir.Spec) -> Iterator[str]:
                     yield "".join(part for part in item.ask if isinstance(part, str))
 
 
-def _is_chinese(text: str) -> bool:
+def is_chinese(text: str) -> bool:
     """Whether a text is Chinese, though it may name a tool or two, or English with a Chinese name.
 
     A Chinese letter says as much as two or three of English. Japanese writes Chinese letters too.

@@ -179,13 +179,24 @@ class Judging:
         )
 
     def _question(self, turn: int | None, one: PlannedItem) -> Question:
-        """What the judge is asked about an item."""
-        whole, instance = self._trajectory, self._card.plan.instance
-        here = turn is not None and (self._bundle.spec.judge.view == "turn" or one.item.strict)
-        shown = turn + 1 if here and turn is not None else self._card.reached
-        seen = Trajectory(whole.id, whole.task, whole.turns[:shown], whole.system, whole.opening)
-        dated = instance.task.assign.level == "step"
-        return Question(self._bundle.spec, instance.task, instance.row, turn, one.item, seen, dated)
+        card = self._card
+        return question(self._bundle, card.plan, self._trajectory, turn, one, card.reached)
+
+
+def question(
+    bundle: Bundle,
+    plan: Plan,
+    trajectory: Trajectory,
+    turn: int | None,
+    one: PlannedItem,
+    reached: int,
+) -> Question:
+    """What a judge is asked about an item of a dialogue that came to so many turns."""
+    here = turn is not None and (bundle.spec.judge.view == "turn" or one.item.strict)
+    turns = trajectory.turns[: turn + 1 if here and turn is not None else reached]
+    seen = Trajectory(trajectory.id, trajectory.task, turns, trajectory.system, trajectory.opening)
+    task, row = plan.instance.task, plan.instance.row
+    return Question(bundle.spec, task, row, turn, one.item, seen, task.assign.level == "step")
 
 
 def _credited(plan: Plan) -> frozenset[str]:

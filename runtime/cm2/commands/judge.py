@@ -7,7 +7,9 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "agree": "compare a judge with people's labels, and with itself",
     "attack": "see what a judge can be talked into",
+    "compare": "compare two judges on the same dialogues",
 }
 
 
