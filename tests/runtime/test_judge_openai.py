@@ -164,13 +164,16 @@ def test_only_lanes_of_a_server_that_is_down_move_and_they_come_back() -> None:
 
 
 def test_all_items_of_a_turn_go_to_one_server() -> None:
-    with Server(lambda _: ON_SCHEMA) as one, Server(lambda _: ON_SCHEMA) as two:
-        with judge_at(one.url, two.url) as judge:
-            for turn in (0, 1):
-                before = len(one.requests), len(two.requests)
-                decided(judge, *(question(item(f"Is it {i}?"), turn=turn) for i in range(6)))
-                after = len(one.requests), len(two.requests)
-                assert {a - b for a, b in zip(after, before, strict=True)} == {0, 6}
+    with (
+        Server(lambda _: ON_SCHEMA) as one,
+        Server(lambda _: ON_SCHEMA) as two,
+        judge_at(one.url, two.url) as judge,
+    ):
+        for turn in (0, 1):
+            before = len(one.requests), len(two.requests)
+            decided(judge, *(question(item(f"Is it {i}?"), turn=turn) for i in range(6)))
+            after = len(one.requests), len(two.requests)
+            assert {a - b for a, b in zip(after, before, strict=True)} == {0, 6}
 
 
 # --- what comes back --------------------------------------------------------------------------
@@ -387,6 +390,22 @@ def test_confidence_is_the_share_of_the_verdicts_first_token_among_the_three(res
     assert confidence_of(BEFORE, *rest, *end) == pytest.approx(0.6)
 
 
+def test_a_verdict_that_is_not_reported_counts_as_the_least_that_is() -> None:
+    sure = [(' "', 0.0, {}), ("pass", -0.001, {" pass": -8.0, "PASS": -9.0}), ('"}', 0.0, {})]
+    assert confidence_of(BEFORE, *sure) == pytest.approx(1.0, abs=1e-3)
+    forced = [(' "', 0.0, {}), ("pass", -7.0, {"Yes": -0.1, "The": -3.0}), ('"}', 0.0, {})]
+    found = confidence_of(BEFORE, *forced)  # the grammar made it write what it would not
+    assert found is not None
+    assert found < 0.5
+    alone = [(' "', 0.0, {}), ("pass", -0.1, {}), ('"}', 0.0, {})]
+    bare = [{**dict(tokens(one)["content"][0]), "top_logprobs": []} for one in [BEFORE, *alone]]
+    text = "".join(one["token"] for one in bare)
+    said = {"message": {"content": text}, "finish_reason": "stop", "logprobs": {"content": bare}}
+    answer = completed(choices=[said])
+    assert isinstance(answer, Answered)
+    assert answer.confidence == pytest.approx(0.3, abs=0.02)  # nothing is known of the others
+
+
 def test_where_no_probabilities_come_there_is_no_confidence_and_the_answer_stands() -> None:
     plain = {"message": {"content": PASS}, "finish_reason": "stop"}
     for logprobs in (None, {}, {"content": None}, {"content": []}, {"content": [{"token": 1}]}, 7):
@@ -439,27 +458,27 @@ def test_a_probe_that_did_not_end_shows_by_its_beginning_whether_the_schema_hold
     chatter = saying("Sure! Here is the word you", finish="length")
     with Server(lambda _: saying(PASS), probe=lambda _: begun) as server:
         assert asked(server).verdict is Verdict.PASS
-    with Server(lambda _: saying(PASS), probe=lambda _: chatter) as server:
-        with pytest.raises(EngineError, match="does not hold"):
-            asked(server)
+    other = Server(lambda _: saying(PASS), probe=lambda _: chatter)
+    with other, pytest.raises(EngineError, match="does not hold"):
+        asked(other)
 
 
 def test_a_request_that_the_server_does_not_take_is_found_by_the_probe() -> None:
     no = Response(400, {"error": {"message": "unknown field `response_format`"}})
-    with Server(lambda _: no, probe=lambda _: no) as server:
-        with pytest.raises(EngineError, match="refuses the judge's requests") as error:
-            asked(server)
+    server = Server(lambda _: no, probe=lambda _: no)
+    with server, pytest.raises(EngineError, match="refuses the judge's requests") as error:
+        asked(server)
     assert "structured" in error.value.help
     assert (len(server.probes), len(server.requests)) == (1, 0)
 
 
 def test_a_fault_of_the_probe_is_tried_again_and_fails_no_question() -> None:
     faults = [Response(0), Response(500), Response(429, headers={"retry-after": "0"})]
-    with Server(lambda _: saying(PASS), probe=replies(*faults, ON_SCHEMA)) as server:
-        with judge_at(server.url) as judge:
-            found = decided(judge, *(question(item(f"Is it {i}?")) for i in range(8)))
-            assert [one.verdict for one in found] == [Verdict.PASS] * 8
-            assert judge.ledger.total.retries == 0
+    server = Server(lambda _: saying(PASS), probe=replies(*faults, ON_SCHEMA))
+    with server, judge_at(server.url) as judge:
+        found = decided(judge, *(question(item(f"Is it {i}?")) for i in range(8)))
+        assert [one.verdict for one in found] == [Verdict.PASS] * 8
+        assert judge.ledger.total.retries == 0
     assert len(server.probes) == 4
 
 
@@ -468,17 +487,33 @@ def test_a_fault_of_the_probe_is_tried_again_and_fails_no_question() -> None:
 
 def test_where_no_server_was_ever_there_the_run_ends_and_names_it() -> None:
     url = f"http://127.0.0.1:{refusing_port()}/v1"
-    with judge_at(url) as judge, pytest.raises(EngineError, match="no server answers") as error:
+    with (
+        judge_at(url) as judge,
+        pytest.raises(EngineError, match="no server answers a request") as error,
+    ):
         decided(judge, question())
     assert url in error.value.message
 
 
+def test_a_server_that_fails_every_probe_ends_the_run_where_it_is_the_only_one() -> None:
+    broken = Response(500, {"error": {"message": "Input should be 'text' or 'json_object'"}})
+    with Server(lambda _: saying(PASS), probe=lambda _: broken) as server:
+        with pytest.raises(EngineError, match="Input should be") as error:
+            asked(server)
+        assert "structured" in error.value.help
+        assert (len(server.probes), server.requests) == (4, [])
+        with Server(lambda _: saying(PASS)) as good, judge_at(server.url, good.url) as judge:
+            found = decided(judge, *(question(item(f"Is it {i}?"), turn=i % 2) for i in range(8)))
+            assert Verdict.ERROR not in {one.verdict for one in found}
+        assert server.requests == []
+
+
 def test_a_server_that_is_down_leaves_its_lanes_to_another_without_a_wait() -> None:
     down = f"http://127.0.0.1:{refusing_port()}/v1"
-    with Server(lambda _: saying(PASS)) as server:
-        with judge_at(down, server.url, backoff=30.0, tries=2) as judge:
-            judged = decided(judge, *(question(turn=turn) for turn in (0, 1, None)))
-            assert {one.verdict for one in judged} <= {Verdict.PASS, Verdict.INSUFFICIENT}
+    server = Server(lambda _: saying(PASS))
+    with server, judge_at(down, server.url, backoff=30.0, tries=2) as judge:
+        judged = decided(judge, *(question(turn=turn) for turn in (0, 1, None)))
+        assert {one.verdict for one in judged} <= {Verdict.PASS, Verdict.INSUFFICIENT}
     assert len(server.requests) >= 3
 
 

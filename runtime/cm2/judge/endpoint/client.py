@@ -54,7 +54,8 @@ class EndpointEngine:
         self._limits = limits
         self._servers = Servers(urls)
         self._proofs: dict[str, asyncio.Task[bool | Failed]] = {}
-        self._reached = False
+        self._unproven = set(urls)
+        self._proven = False
         self._client = _client(limits, key, len(urls))
         asked = (requests.structured, requests.max_tokens, requests.temperature, requests.top_p)
         more = (requests.system_role, dict(requests.extra), list(requests.leave_out))
@@ -75,7 +76,9 @@ class EndpointEngine:
         if isinstance(logprobs, Failed):
             return self._elsewhere(logprobs)
         answer, _ = await self._ask(url, prompt, logprobs)
-        return self._elsewhere(answer)
+        if isinstance(answer, Failed) and answer.trouble == "refused":
+            return self._elsewhere(answer)
+        return answer
 
     async def close(self) -> None:
         for task in self._proofs.values():
@@ -114,25 +117,27 @@ class EndpointEngine:
                 answer, reply = await self._ask(url, PROBE, logprobs)
             failed = held(url, answer, None if reply is None else written(reply))
             if failed is None:
+                self._proven = True
                 return logprobs
-            if failed.trouble == "refused" and self._servers.any_up():
-                return failed
-            if not left:
+            if not left or (failed.trouble == "refused" and self._servers.any_up()):
                 break
             wait = pause if failed.wait is None else failed.wait
             await asyncio.sleep(min(wait, self._limits.longest_wait))
             pause *= 2
-        if not self._reached and not self._servers.any_up():
-            raise EngineError(f"no server answers: {failed.cause}", "start it, or correct `urls`")
+        self._servers.down(url)
+        self._unproven.discard(url)
+        if not self._unproven and not self._proven:
+            raise EngineError(
+                f"no server answers a request: {failed.cause}",
+                "see that it is there and ready, and that `urls` and `structured` are right",
+            )
         return failed
 
     # --- one request ----------------------------------------------------------------------------
 
-    def _elsewhere(self, answer: Answer) -> Answer:
-        """A request that found its server down is sent again at once where another one is up."""
-        if isinstance(answer, Failed) and answer.trouble == "refused" and self._servers.any_up():
-            return replace(answer, wait=0.0)
-        return answer
+    def _elsewhere(self, failed: Failed) -> Failed:
+        """A request whose server is down is sent again at once where another one is up."""
+        return replace(failed, wait=0.0) if self._servers.any_up() else failed
 
     async def _ask(self, url: str, prompt: Prompt, logprobs: bool) -> tuple[Answer, Reply | None]:
         """A server's answer to a prompt, and the response that it was in."""
@@ -141,7 +146,6 @@ class EndpointEngine:
         reply = await self._post(url, body)
         if isinstance(reply, Failed):
             return replace(reply, usage=Usage(seconds=perf_counter() - start)), None
-        self._reached = True
         reply = replace(reply, body=self._without_key(reply.body), seconds=perf_counter() - start)
         if reply.status in (502, 503, 504):
             self._servers.down(url)

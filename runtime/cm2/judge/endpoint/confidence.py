@@ -4,7 +4,9 @@ The grammar says where that token is: in the string after `"verdict":`. The thre
 with three letters, so the token that writes the first of them decides. The probabilities of the
 tokens that could have stood there are summed by the verdict that each begins, and divided by their
 sum: what the schema does not allow there, and servers report all the same, does not count. A token
-that only reaches the opening quote begins no verdict, and does not count either.
+that only reaches the opening quote begins no verdict, and does not count either. Servers report the
+few likeliest tokens: a verdict that none of them begins is taken to be as likely as the least of
+them, which is the most that it can be, so that nothing looks surer than it is.
 """
 
 from __future__ import annotations
@@ -46,10 +48,15 @@ def _share(token: Token, before: bytes, verdict: str) -> float | None:
     odds = dict.fromkeys(VERDICTS, 0.0)
     for text, logprob in {**dict(token.others), token.text: token.logprob}.items():
         begun = _begun(text, before)
-        if begun is not None and not math.isnan(logprob):
-            odds[begun] += math.exp(min(logprob, 0.0))
-    whole = math.fsum(odds.values())
+        if begun is not None:
+            odds[begun] += _probability(logprob)
+    least = min((_probability(logprob) for _, logprob in token.others), default=1.0)
+    whole = math.fsum(number or least for number in odds.values())
     return odds[verdict] / whole if whole else None
+
+
+def _probability(logprob: float) -> float:
+    return 0.0 if math.isnan(logprob) else math.exp(min(logprob, 0.0))
 
 
 def _begun(text: bytes, before: bytes) -> str | None:
