@@ -19,12 +19,16 @@ T = TypeVar("T")
 class Judge(ABC):
     """Decides questions, many at once. `ledger` has what it took.
 
+    One that judges `whole_dialogues` is shown them, whatever the spec's `view` says, and so is
+    asked when they are over; a gate's item excepted.
+
     A judge lives on one event loop, as its connections do: that of `run`, which callers that are
     not asynchronous use, or the caller's own.
     """
 
     def __init__(self) -> None:
         self.ledger = Ledger()
+        self.whole_dialogues = False
         self._runner: asyncio.Runner | None = None
 
     @abstractmethod
