@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from cm2.bundle import Bundle
-from cm2.judge.judge import Judge
+from cm2.judge.judge import BY, Judge
 from cm2.judging import Judging
 from cm2.tasks import task_group
 from cm2.trajectory import Trajectory
 from cm2dsl.diagnostic import suggest
 from cm2dsl.reward.card import Scored, score_facts
 from cm2dsl.reward.instance import Instance
+from cm2dsl.reward.verdict import Decision
 from cm2dsl.scope import facts_of
 
 
@@ -72,8 +73,15 @@ async def score_judged(
     return [task.result() for task in tasks]
 
 
+def judge_record(decision: Decision) -> dict[str, Any]:
+    """What only a judge says: `step`, `agreement`, `confidence`, and a digest of its `question`."""
+    said = {name: getattr(decision, name) for name in ("step", "agreement", "confidence")}
+    said["question"] = decision.question or None
+    return {name: value for name, value in said.items() if value is not None}
+
+
 def verdict_records(scored: Scored) -> dict[str, dict[str, Any]]:
-    """The decisions as JSON: full item name -> verdict, evidence, by, and a judge's reason."""
+    """The decisions as JSON: full item name -> verdict, evidence, by, and what a judge adds."""
     return {
         name: {
             "verdict": decision.verdict.value,
@@ -83,6 +91,7 @@ def verdict_records(scored: Scored) -> dict[str, dict[str, Any]]:
             ],
             "by": decision.by,
             **({"reason": decision.reason} if decision.reason else {}),
+            **(judge_record(decision) if decision.by == BY else {}),
         }
         for name, decision in scored.decisions.items()
     }

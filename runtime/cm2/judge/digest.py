@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-from cm2.chat import to_chat
 from cm2.judge.view import Question
+from cm2.trajectory import segments
 from cm2dsl import ir
 
 
@@ -17,13 +17,14 @@ def digest(question: Question) -> str:
     and of its task count.
     """
     item, row = question.item, question.row
-    chat = to_chat(question.trajectory)
+    trajectory = question.trajectory
     said = [ir.fill(text, row) for text in (item.ask or (), *item.passes, *item.fails)]
     parts = [
         said,
         [len(item.passes), item.kind, item.focus, question.turn],
-        question.trajectory.system or question.spec.system,
-        chat["messages"],
+        trajectory.system or question.spec.system,
+        [[segment.name, segment.text] for segment in segments(trajectory)],
+        [len(turn.steps) for turn in trajectory.turns],
     ]
     text = json.dumps(parts, ensure_ascii=True, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

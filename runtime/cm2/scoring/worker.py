@@ -23,7 +23,7 @@ from cm2.scoring.compare import SUCCESS, Comparison, OfficialFault, official_of
 from cm2.scoring.scripts import Scripts
 from cm2.scoring.tally import VERDICTS, Tally
 from cm2.scoring.units import Lines, Unit
-from cm2.scoring.verdicts import evidence_of, verdict_of
+from cm2.scoring.verdicts import evidence_of, judged_of, verdict_of
 from cm2.trajectory import Trajectory
 from cm2dsl.chat import ChatError, from_chat
 from cm2dsl.jsonl import JsonError, parse
@@ -84,15 +84,6 @@ class Worker:
         result.tally.rejected = len(result.rejects) - result.tally.unread
         result.rows = b"".join(rows)
         return result
-
-    def dialogues(self, unit: Unit) -> list[Trajectory | Reject]:
-        """The dialogues of one piece, each with its task, to be judged by somebody else."""
-        records = self._read_lines(unit) if isinstance(unit, Lines) else unit.records
-        ready = (
-            record if isinstance(record, Reject) else self._ready(unit.file, record)
-            for record in records
-        )
-        return [one if isinstance(one, Reject) else one[0] for one in ready]
 
     # --- chat lines, checks alone: the fast way -------------------------------------------------
 
@@ -225,6 +216,8 @@ class Worker:
         }
         if self.options.evidence:
             row["evidence"] = evidence_of(scored)
+            if judged := judged_of(scored):
+                row["judged"] = judged
         return _encode(row) + b"\n"
 
     def _counts(self, plan: Plan, tally: Tally) -> dict[str, list[int]]:
