@@ -85,6 +85,15 @@ class Worker:
         result.rows = b"".join(rows)
         return result
 
+    def dialogues(self, unit: Unit) -> list[Trajectory | Reject]:
+        """The dialogues of one piece, each with its task, to be judged by somebody else."""
+        records = self._read_lines(unit) if isinstance(unit, Lines) else unit.records
+        ready = (
+            record if isinstance(record, Reject) else self._ready(unit.file, record)
+            for record in records
+        )
+        return [one if isinstance(one, Reject) else one[0] for one in ready]
+
     # --- chat lines, checks alone: the fast way -------------------------------------------------
 
     def _score_lines(self, unit: Lines, rows: list[bytes], result: Result) -> None:
