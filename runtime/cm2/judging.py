@@ -116,7 +116,7 @@ class Judging:
 
     def _open_turns(self, count: int) -> None:
         """Ask about what checks leave open of the turns up to a number."""
-        waits = self._bundle.spec.judge.view == "dialogue"
+        waits = shows_whole(self._bundle, self._judge)
         for number in range(self._ended, count):
             self._ended = number + 1
             for one in self._card.open_turn(number):
@@ -180,7 +180,8 @@ class Judging:
 
     def _question(self, turn: int | None, one: PlannedItem) -> Question:
         card = self._card
-        return question(self._bundle, card.plan, self._trajectory, turn, one, card.reached)
+        whole = shows_whole(self._bundle, self._judge)
+        return question(self._bundle, card.plan, self._trajectory, turn, one, card.reached, whole)
 
 
 def question(
@@ -190,13 +191,22 @@ def question(
     turn: int | None,
     one: PlannedItem,
     reached: int,
+    whole: bool,
 ) -> Question:
-    """What a judge is asked about an item of a dialogue that came to so many turns."""
-    here = turn is not None and (bundle.spec.judge.view == "turn" or one.item.strict)
-    turns = trajectory.turns[: turn + 1 if here and turn is not None else reached]
+    """What a judge is asked about an item of a dialogue that came to so many turns.
+
+    It is shown all of them where it is to see the `whole` dialogue, or the item is of task scope.
+    """
+    own = turn is None or (whole and not one.item.strict)
+    turns = trajectory.turns[: reached if own or turn is None else turn + 1]
     seen = Trajectory(trajectory.id, trajectory.task, turns, trajectory.system, trajectory.opening)
     task, row = plan.instance.task, plan.instance.row
     return Question(bundle.spec, task, row, turn, one.item, seen, task.assign.level == "step")
+
+
+def shows_whole(bundle: Bundle, judge: Judge) -> bool:
+    """Whether an item of a turn is shown the turns after it, too."""
+    return bundle.spec.judge.view == "dialogue" or judge.whole_dialogues
 
 
 def _credited(plan: Plan) -> frozenset[str]:

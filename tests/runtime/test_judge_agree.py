@@ -44,7 +44,7 @@ def labelled(bundle: Bundle, folder: Path, records: Sequence[dict[str, Any]]) ->
     labels = read_labels(lines(folder / "labels.jsonl", records))
     found, rejects = read_dialogues(bundle, [folder / "dialogues.jsonl"], "cm2", "")
     assert not rejects
-    return cases(bundle, found, labels)
+    return cases(bundle, found, labels, whole=False)
 
 
 def asked(judge: Judge, found: list[Case], runs: int = 1) -> list[Case]:

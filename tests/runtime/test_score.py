@@ -309,6 +309,13 @@ def test_what_is_shown_the_whole_dialogue_waits_for_its_end_unless_a_gate_hangs_
     assert shown_turns(closed) == {"x": 1, "w": 1, "z": 1}
 
 
+def test_a_judge_of_whole_dialogues_is_shown_them_whatever_the_view(spec: Any) -> None:
+    judge = Says(x="pass")
+    judge.whole_dialogues = True
+    score(spec(GATED), dialogue([saying("1")], [saying("2")]), judge)
+    assert shown_turns(judge) == {"x": 1, "w": 2, "y": 2, "z": 2}
+
+
 def test_what_comes_after_an_unsatisfied_item_is_not_asked_unless_more_hangs_on_it(
     spec: Any,
 ) -> None:

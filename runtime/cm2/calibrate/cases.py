@@ -47,13 +47,16 @@ class Case:
         return None if 2 * passed == len(self.labels) else 2 * passed > len(self.labels)
 
 
-def cases(bundle: Bundle, dialogues: Sequence[Trajectory], labels: Sequence[Label]) -> list[Case]:
+def cases(
+    bundle: Bundle, dialogues: Sequence[Trajectory], labels: Sequence[Label], whole: bool
+) -> list[Case]:
     """The cases that labels are about, in the order of the labels.
 
     An item is put to the judge whatever it comes after, and whatever gates are before its turn: who
-    labelled it has seen it. Raises LabelError where a label is about nothing that is there.
+    labelled it has seen it. `whole` says whether items of a turn are shown the turns after it, too
+    (`cm2.judging.shows_whole`). Raises LabelError where a label is about nothing that is there.
     """
-    known = _Known(bundle, dialogues)
+    known = _Known(bundle, dialogues, whole)
     found: dict[tuple[str, str, str], Case] = {}
     for label in labels:
         dialogue = known.dialogue(label)
@@ -80,8 +83,9 @@ async def ask(judge: Judge, asked: Sequence[Case], runs: int) -> None:
 class _Known:
     """Dialogues by id, and the items of their tasks."""
 
-    def __init__(self, bundle: Bundle, dialogues: Sequence[Trajectory]) -> None:
+    def __init__(self, bundle: Bundle, dialogues: Sequence[Trajectory], whole: bool) -> None:
         self._bundle = bundle
+        self._whole = whole
         self._by_id: dict[str, list[Trajectory]] = {}
         for one in dialogues:
             self._by_id.setdefault(one.id, []).append(one)
@@ -115,7 +119,7 @@ class _Known:
             turns = "1 turn" if count == 1 else f"{count} turns"
             message = f"dialogue `{label.id}` has {turns}, and does not reach `{label.item}`"
             raise label.error(message, "label what is there to be seen")
-        asked = question(bundle, plan, dialogue, turn, one, count)
+        asked = question(bundle, plan, dialogue, turn, one, count, self._whole)
         return Case(dialogue, asked, [], _settled(plan, dialogue, turn, one, label))
 
     def _items_of(self, plan: Plan) -> Mapping[str, tuple[int | None, PlannedItem]]:

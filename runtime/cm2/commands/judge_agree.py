@@ -15,6 +15,7 @@ from cm2.commands.judge_options import judge_options, judge_settings, opened_jud
 from cm2.commands.score_faults import cannot, fail
 from cm2.commands.spec import open_or_exit, spec_files
 from cm2.judge.engine import EngineError
+from cm2.judging import shows_whole
 
 NEEDED = ("numpy", "scipy", "krippendorff")
 LABELS = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -70,22 +71,22 @@ def command(
     bundle = open_or_exit(spec)
     if html is not None:
         _refuse_to_lose(html, [labels, *dialogues, *spec_files(spec, bundle)])
-    try:
-        said = read_labels(labels)
-        found = cases(bundle, read_or_exit(bundle, dialogues, form, task), said)
-    except LabelError as error:
-        fail(f"{error.place}: {error.message}", error.help)
-    except OSError as error:
-        cannot(error)
     used: dict[str, Any] = without_cache(settings) if runs > 1 else dict(settings)
     decides = opened_judge(used, judge, bundle)
-    assert decides is not None
+    assert decides is not None  # there are settings
     try:
         with decides:
+            said = read_labels(labels)
+            there = read_or_exit(bundle, dialogues, form, task)
+            found = cases(bundle, there, said, shows_whole(bundle, decides))
             decides.run(ask(decides, found, runs))
             cost = decides.ledger.total
+    except LabelError as error:
+        fail(f"{error.place}: {error.message}", error.help)
     except EngineError as error:
         fail(error.message, error.help)
+    except OSError as error:
+        cannot(error)
     shown = report(str(spec), settings, found, cost)
     click.echo(report_text(shown))
     if html is not None:

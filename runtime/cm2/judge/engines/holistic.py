@@ -84,6 +84,7 @@ class HolisticJudge(Judge):
     def __init__(self, inner: PromptedJudge, threshold: int = THRESHOLD) -> None:
         super().__init__()
         self.ledger = inner.ledger
+        self.whole_dialogues = True
         self._inner = inner
         self._threshold = threshold
         self._known: dict[str, Rated | Failed] = {}

@@ -48,6 +48,7 @@ class NoisyJudge(Judge):
     ) -> None:
         super().__init__()
         self.ledger = inner.ledger
+        self.whole_dialogues = inner.whole_dialogues
         self._inner = inner
         self._false_positive = false_positive
         self._false_negative = false_negative

@@ -47,6 +47,7 @@ class ReplayJudge(Judge):
         super().__init__()
         if inner is not None:
             self.ledger = inner.ledger
+            self.whole_dialogues = inner.whole_dialogues
         self._record = record
         self._inner = inner
 
