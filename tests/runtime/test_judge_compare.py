@@ -178,3 +178,32 @@ def test_rows_of_other_dialogues_are_not_compared(spec: Path, tmp_path: Path) ->
 
     done = cm2("compare", rows("x"), rows("y"), spec)
     assert (done.exit_code, done.output.splitlines()[0]) == (2, "error: no dialogue is in both")
+
+
+def test_scores_of_whole_dialogues_are_ranked_against_a_checklists_rewards(
+    spec: Path, tmp_path: Path
+) -> None:
+    fails = {f"d{i}": "fail" for i in range(6)}
+    checklist = replaying(tmp_path, all_of("pass", **fails), "checklist")
+    scores = {"good": 9, "bad": 2}
+    dialogues = []
+    for number, line in enumerate((tmp_path / "dialogues.jsonl").read_text("utf-8").splitlines()):
+        one = json.loads(line)
+        one["messages"][1]["content"] = "bad" if number < 6 else "good"
+        dialogues.append(one)
+    lines(tmp_path / "dialogues.jsonl", dialogues)
+
+    def rates(request: Any) -> Any:
+        kind = "bad" if "\nbad\n" in request.user else "good"
+        return saying(json.dumps({"reason": "So it is.", "score": scores[kind]}))
+
+    with Server(rates) as server:
+        holistic = tmp_path / "holistic.toml"
+        holistic.write_text(
+            f'engine = "holistic"\n[of]\nengine = "openai"\nmodel = "m"\nurls = ["{server.url}"]\n',
+            "utf-8",
+        )
+        done = cm2("compare", checklist, holistic, spec, tmp_path / "dialogues.jsonl")
+        assert done.exit_code == 0, done.output
+        assert len(server.requests) == 2
+    assert "Spearman's ρ of A's rewards and B's scores of whole dialogues 1.000" in done.output

@@ -41,12 +41,14 @@ class Row:
     """One dialogue as it was scored.
 
     `verdicts` are those on items with an `ask`, by full name with the task's; `judged` are the
-    names of those that the judge gave, None where that is not known.
+    names of those that the judge gave, None where that is not known. `rating` is the score that
+    the judge gave to the whole dialogue, where it gives one.
     """
 
     reward: float | None
     verdicts: Mapping[str, str]
     judged: frozenset[str] | None
+    rating: float | None = None
 
 
 Rows = Mapping[Key, Row]
@@ -65,7 +67,8 @@ async def score_rows(bundle: Bundle, dialogues: Sequence[Trajectory], judge: Jud
         kept = {name: each for name, each in decisions.items() if name in asked}
         verdicts = {name: each.verdict.value for name, each in kept.items()}
         judged = frozenset(name for name, each in kept.items() if each.by == BY)
-        _add(found, (instance.id, one.id), Row(scored.reward, verdicts, judged), "the dialogues")
+        row = Row(scored.reward, verdicts, judged, judge.ratings.get((one.task, one.id)))
+        _add(found, (instance.id, one.id), row, "the dialogues")
     return found
 
 

@@ -26,8 +26,9 @@ class Versus:
 
     `whole` and `items` are of items that a judge decided on either side. `both` dialogues have a
     reward from each; `means`, `mean_difference` (of |A - B|) and `ranks` (Spearman's correlation)
-    are of those, and `apart` has them all, the greatest difference first. `missing` dialogues only
-    one side has; `unrewarded` of the others have no reward on one side at least.
+    are of those, and `apart` has them all, the greatest difference first. Where a side rates whole
+    dialogues, its ratings are ranked in place of its rewards: `rated` says of which. `missing`
+    dialogues only one side has; `unrewarded` of the others have no reward on one side at least.
     """
 
     whole: Figures
@@ -38,6 +39,7 @@ class Versus:
     means: tuple[float, float]
     mean_difference: float
     ranks: float
+    rated: tuple[bool, bool]
     apart: Sequence[Apart]
 
 
@@ -61,7 +63,8 @@ def versus(first: Rows, second: Rows) -> Versus:
         unrewarded=len(shared) - len(apart),
         means=(_mean(a), _mean(b)),
         mean_difference=_mean([abs(x - y) for x, y in zip(a, b, strict=True)]),
-        ranks=_ranks(a, b),
+        ranks=_ranks(_standings(first, apart, 0), _standings(second, apart, 1)),
+        rated=(_rates(first, apart), _rates(second, apart)),
         apart=sorted(apart, key=lambda one: -abs(one.rewards[0] - one.rewards[1])),
     )
 
@@ -86,6 +89,17 @@ def _apart(key: Key, one: Row, other: Row) -> Apart | None:
         if one.verdicts[name] != other.verdicts[name]
     ]
     return Apart(key, (one.reward, other.reward), differ)
+
+
+def _rates(rows: Rows, apart: Sequence[Apart]) -> bool:
+    return bool(apart) and all(rows[one.key].rating is not None for one in apart)
+
+
+def _standings(rows: Rows, apart: Sequence[Apart], side: int) -> list[float]:
+    """What dialogues are ranked by: their ratings, or else their rewards."""
+    if _rates(rows, apart):
+        return [rating for one in apart if (rating := rows[one.key].rating) is not None]
+    return [one.rewards[side] for one in apart]
 
 
 def _ranks(first: Sequence[float], second: Sequence[float]) -> float:

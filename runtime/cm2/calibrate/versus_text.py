@@ -37,13 +37,24 @@ def _rewards(found: Versus) -> str:
     lines = [
         f"rewards of {counted(found.both, 'dialogue')}: mean {number(found.means[0])} by A, "
         f"{number(found.means[1])} by B; they differ by {number(found.mean_difference)} in the "
-        f"mean; Spearman's ρ {number(found.ranks)}"
+        f"mean; Spearman's ρ {_ranked(found)}"
     ]
     if found.unrewarded:
         lines.append(f"without a reward from one of them: {counted(found.unrewarded, 'dialogue')}")
     if found.missing:
         lines.append(f"not compared, as only one has them: {counted(found.missing, 'dialogue')}")
     return "\n".join(lines)
+
+
+def _ranked(found: Versus) -> str:
+    """The rank correlation, and of what it is where that is not the rewards."""
+    if not any(found.rated):
+        return number(found.ranks)
+    names = [
+        f"{letter}'s {'scores of whole dialogues' if rated else 'rewards'}"
+        for letter, rated in zip("AB", found.rated, strict=True)
+    ]
+    return f"of {' and '.join(names)} {number(found.ranks)}"
 
 
 def _apart(found: Versus) -> str:

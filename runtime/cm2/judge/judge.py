@@ -20,7 +20,8 @@ class Judge(ABC):
     """Decides questions, many at once. `ledger` has what it took.
 
     One that judges `whole_dialogues` is shown them, whatever the spec's `view` says, and so is
-    asked when they are over; a gate's item excepted.
+    asked when they are over; a gate's item excepted. `ratings` are the scores that it gives to
+    them, if it gives any, by the dialogue's task and id.
 
     A judge lives on one event loop, as its connections do: that of `run`, which callers that are
     not asynchronous use, or the caller's own.
@@ -29,6 +30,7 @@ class Judge(ABC):
     def __init__(self) -> None:
         self.ledger = Ledger()
         self.whole_dialogues = False
+        self.ratings: dict[tuple[str, str], float] = {}
         self._runner: asyncio.Runner | None = None
 
     @abstractmethod

@@ -111,6 +111,7 @@ class HolisticJudge(Judge):
         rated = await self._rated(whole, shown)
         if isinstance(rated, Failed):
             return Decision(Verdict.ERROR, BY, reason=rated.cause)
+        self.ratings[question.trajectory.task, question.trajectory.id] = rated.score
         reason = f"score {rated.score} of 10: {rated.reason}"
         if rated.score >= self._threshold:
             return Decision(Verdict.PASS, BY, step=steps - 1, reason=reason)

@@ -49,6 +49,7 @@ class NoisyJudge(Judge):
         super().__init__()
         self.ledger = inner.ledger
         self.whole_dialogues = inner.whole_dialogues
+        self.ratings = inner.ratings
         self._inner = inner
         self._false_positive = false_positive
         self._false_negative = false_negative
