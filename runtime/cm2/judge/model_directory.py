@@ -1,4 +1,4 @@
-"""A transformers model directory, loaded as a judge: weights, tokenizer, and how to prompt it."""
+"""A model directory as transformers saves it: weights, tokenizer, and how to prompt it."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ _LONGEST = 200
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """What the engine needs of a model. `context` is in tokens; None where there is no limit."""
+class Texts:
+    """A directory's tokenizer: what prompts become, and what tokens write.
+
+    `tokens` are the bytes of each, `end` is the one that ends an answer.
+    """
 
     directory: Path
-    model: Any
     tokenizer: Any
     messages: Callable[[Prompt], list[Message]] | None
     tokens: Mapping[int, bytes]
     control_tokens: tuple[str, ...]
-    context: int | None
     end: int
     pad: int
 
@@ -74,43 +75,61 @@ class Loaded:
         return b"".join(self.tokens.get(i, b"") for i in ids).decode("utf-8", "replace")
 
 
-def load_model(directory: Path) -> Loaded:
-    """The model in a local directory, on the GPU where there is one.
+@dataclass(frozen=True)
+class Loaded(Texts):
+    """The same with the model. `context` is in tokens; None where there is no limit."""
 
-    Nothing is downloaded, and no code from the directory is run. Raises JudgeLoadError.
-    """
+    model: Any
+    context: int | None
+
+
+_LOCAL = {"local_files_only": True, "trust_remote_code": False}
+
+
+def load_texts(directory: Path) -> Texts:
+    """The tokenizer in a local directory, of which no code is run. Raises JudgeLoadError."""
     if not directory.is_dir():
         raise JudgeLoadError(f"there is no directory `{directory}`; give a transformers model's")
     if not (directory / "config.json").is_file():
         raise JudgeLoadError(
             f"`{directory}` has no config.json; give the directory of a model saved by transformers"
         )
-    local = {"local_files_only": True, "trust_remote_code": False}
     with _reading(directory, "a tokenizer"):
-        tokenizer = AutoTokenizer.from_pretrained(directory, **local)
-    with _reading(directory, "a causal language model"):
-        model, report = AutoModelForCausalLM.from_pretrained(
-            directory, dtype="auto", output_loading_info=True, **local
-        )
-    if report["missing_keys"]:
-        missing = ", ".join(sorted(report["missing_keys"])[:3])
-        raise JudgeLoadError(f"the weights in `{directory}` are not complete: no {missing}")
-    _check_vocabulary(directory, model, tokenizer)
+        tokenizer = AutoTokenizer.from_pretrained(directory, **_LOCAL)
     end = tokenizer.eos_token_id
     if end is None:
         raise JudgeLoadError(f"the tokenizer of `{directory}` has no end token; set its eos_token")
-    model.generation_config = GenerationConfig()  # the directory's is for chat: penalties, sampling
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Loaded(
+    return Texts(
         directory=directory,
-        model=model.to(device).eval(),
         tokenizer=tokenizer,
         messages=_roles(directory, tokenizer),
         tokens=token_bytes(tokenizer),
         control_tokens=_control_tokens(tokenizer),
-        context=getattr(model.config.get_text_config(), "max_position_embeddings", None),
         end=end,
         pad=end if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
+    )
+
+
+def load_model(directory: Path) -> Loaded:
+    """The model in a local directory, on the GPU where there is one.
+
+    Nothing is downloaded, and no code from the directory is run. Raises JudgeLoadError.
+    """
+    texts = load_texts(directory)
+    with _reading(directory, "a causal language model"):
+        model, report = AutoModelForCausalLM.from_pretrained(
+            directory, dtype="auto", output_loading_info=True, **_LOCAL
+        )
+    if report["missing_keys"]:
+        missing = ", ".join(sorted(report["missing_keys"])[:3])
+        raise JudgeLoadError(f"the weights in `{directory}` are not complete: no {missing}")
+    _check_vocabulary(directory, model, texts.tokenizer)
+    model.generation_config = GenerationConfig()  # the directory's is for chat: penalties, sampling
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Loaded(
+        **vars(texts),
+        model=model.to(device).eval(),
+        context=getattr(model.config.get_text_config(), "max_position_embeddings", None),
     )
 
 
