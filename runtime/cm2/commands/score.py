@@ -14,6 +14,7 @@ import click
 
 from cm2.commands.interrupts import INTERRUPTED, ignore
 from cm2.commands.judge_options import judge_options, judge_settings, opened_judge
+from cm2.commands.judge_report import judge_text
 from cm2.commands.score_faults import STDOUT, cannot, fail, naming
 from cm2.commands.score_rejects import counted, nothing_scored, rejected_text
 from cm2.commands.score_report import (
@@ -117,6 +118,8 @@ def command(
         cannot(error)
     options = Options(task, evidence, agree, min(threshold, SUCCESS))
     decides = opened_judge(settings, judge, bundle)
+    if decides is not None:
+        click.get_current_context().call_on_close(decides.close)
     run = Run(dialogues, form, bundle, options, decides, jobs)
     output: Output | None = None
     listed: Partial | None = None
@@ -222,6 +225,8 @@ def _end(
     with naming(STDOUT):
         sys.stdout.flush()
         click.echo(summary_text(tally, shown.table_rows), err=shown.as_json)
+        if run.judge is not None and run.judge.ledger.items:
+            click.echo("\n" + judge_text(run.judge.ledger), err=shown.as_json)
         if run.options.agree:
             click.echo("\n" + agreement_text(tally), err=shown.as_json)
             if differ:

@@ -47,10 +47,17 @@ class Judge(ABC):
         """Let go of what the judge holds: connections, files, threads."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do asynchronous work on the judge's own loop."""
+        """Do asynchronous work on the judge's own loop; what is left of it ends with an interrupt.
+
+        An interrupt comes from outside the loop, and stops it wherever it is.
+        """
         if self._runner is None:
             self._runner = asyncio.Runner()
-        return self._runner.run(work)
+        try:
+            return self._runner.run(work)
+        except KeyboardInterrupt:
+            self._runner.run(_withdraw())
+            raise
 
     def close(self) -> None:
         """Release everything, and end the judge's own loop. A second time does nothing."""
@@ -64,3 +71,11 @@ class Judge(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+async def _withdraw() -> None:
+    """End all that is still going on on this loop."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
