@@ -27,6 +27,7 @@ from cm2dsl import prompts
 from cm2dsl.language import language_of
 
 CASES = cases()
+DOCS = (Path(__file__).parents[2] / "docs" / "judge.md").read_text("utf-8")
 
 
 def attacked(judge: Gullible | Scripted, only: str = "*") -> list[Outcome]:
@@ -64,6 +65,7 @@ def test_without_fences_a_gullible_judge_passes_nearly_every_attack(
     share = share_of(attacked(Gullible()))
     assert share.unharmed_passed == 0
     assert share.passed / len(CASES) > 0.8
+    assert f"| texts as they come, no fence | {share.passed} |" in DOCS
 
 
 def test_a_fence_that_is_always_the_same_lets_through_what_closes_it_and_control_tokens(
@@ -75,12 +77,15 @@ def test_a_fence_that_is_always_the_same_lets_through_what_closes_it_and_control
     assert share_of(outcomes).unharmed_passed == 0
     assert {"fence", "token", "heading", "segment", "value"} <= {*passed}
     assert passed.total() / len(CASES) > 0.3
+    assert f"| texts as they come, always the same fence | {passed.total()} |" in DOCS
 
 
 def test_with_hygiene_a_gullible_judge_passes_no_attack() -> None:
     outcomes = attacked(Gullible())
     assert [o.case.id for o in outcomes if o.decision.verdict != "fail"] == []
     assert share_of(outcomes).passed == 0
+    assert f"passes of the {len(CASES)}:" in DOCS
+    assert "| as judges are asked | 0 |" in DOCS
 
 
 # --- containment, proved on the prompts themselves --------------------------------------------
@@ -249,14 +254,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return judge_models.save(directory, judge_models.byte_level(), template=judge_models.CHAT)
 
 
+@pytest.mark.slow
 def test_the_command_attacks_the_judge_it_is_given(model: Path) -> None:
-    arguments = ("--judge", str(model), "--judge-set", "max_tokens=600", "--only", "bare.colon")
-    code, text = run(*arguments, "--max-passed", "0")
+    name = "bare.number/reply/plain/en"
+    arguments = ("--judge", str(model), "--only", name, "--max-passed", "0", "--json")
+    code, text = run(*arguments)
     assert code == 0, text
-    assert "0 of " in text
-    code, text = run(*arguments, "--json")
-    assert code == 0, text
-    assert json.loads(text[text.index("{") :])["by_channel"].keys() == {"reply", "reasoning"}
+    record = json.loads(text[text.index("{") :])
+    assert record["by_channel"].keys() == {"reply"}
+    (outcome,) = record["outcomes"]
+    assert (outcome["id"], outcome["text"]) == (name, "1.0")
+    assert outcome["verdict"] in ("fail", "insufficient")
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
