@@ -57,13 +57,18 @@ class Box:
 
 
 def all_of(votes: Sequence[Decision]) -> tuple[Verdict, Decision | None]:
-    """What all the votes say, by the book, and the vote whose evidence and step that has."""
+    """What all the votes say, by the book, and the vote whose evidence and step that has.
+
+    An error before the first pass may have been one with another step.
+    """
     count = len(votes)
+    failed = [vote for vote in votes if vote.verdict is ERROR]
     for one in (PASS, FAIL, UNSURE):
         for_it = [vote for vote in votes if vote.verdict is one]
         if 2 * len(for_it) > count:
+            if one is PASS and failed and votes.index(failed[0]) < votes.index(for_it[0]):
+                return ERROR, failed[0]
             return one, for_it[0]
-    failed = [vote for vote in votes if vote.verdict is ERROR]
     for one in (PASS, FAIL, UNSURE):
         if failed and 2 * (sum(vote.verdict is one for vote in votes) + len(failed)) > count:
             return ERROR, failed[0]
@@ -157,9 +162,23 @@ def test_a_first_vote_that_is_not_sure_or_does_not_say_how_sure_is_one_of_five(
     assert asked == [None, 1, 2, 3]
 
 
-def test_a_failed_first_vote_is_made_up_for_by_the_others() -> None:
-    decision, asked = escalated(cast([ERROR, PASS, PASS, PASS, FAIL], 1.0))
-    assert (decision.verdict, asked) == (PASS, [None, 1, 2, 3])
+def test_a_failed_first_vote_is_an_error_for_it_may_have_been_sure_of_the_opposite() -> None:
+    decision, asked = escalated(cast([ERROR, PASS, PASS, PASS, PASS], 1.0))
+    assert (decision.verdict, asked) == (ERROR, [None])
+
+
+@pytest.mark.parametrize("count", [3, 4, 5])
+def test_a_vote_that_fails_changes_no_verdict_and_no_step_unless_it_makes_an_error(
+    count: int,
+) -> None:
+    for verdicts in itertools.product((PASS, FAIL, UNSURE), repeat=count):
+        votes = cast(verdicts)
+        whole = asyncio.run(poll(Box(votes), count))
+        for failures in range(1, 2**count):
+            names = [ERROR if failures >> n & 1 else one for n, one in enumerate(verdicts)]
+            touched = asyncio.run(poll(Box(cast(names)), count))
+            if touched.verdict is not ERROR:
+                assert (touched.verdict, touched.step) == (whole.verdict, whole.step), names
 
 
 @pytest.mark.parametrize("few", range(1, MOST))
@@ -169,20 +188,20 @@ def test_where_the_first_are_not_sure_the_verdict_is_that_of_all_votes(few: int)
         decision, asked = escalated(votes, few, 0.9)
         numbered = [0 if number is None else number for number in asked]
         assert numbered == list(range(len(asked)))
-        if sureness(votes[:few]) >= 0.9:
+        if ERROR in verdicts[:few]:
+            assert (len(asked), decision.verdict) == (few, ERROR)
+        elif sureness(votes[:few]) >= 0.9:
             assert len(asked) == few
-            assert decision.verdict is verdicts[0] is not ERROR
+            assert decision.verdict is verdicts[0]
         else:
             assert decision.verdict is all_of(votes)[0]
 
 
 def test_votes_are_as_sure_as_each_is_of_what_most_are_for() -> None:
     assert sureness(cast([PASS, PASS, FAIL], 0.9)) == pytest.approx(0.6)
-    assert sureness(cast([PASS, PASS, ERROR], 0.9)) == pytest.approx(0.6)
     assert sureness(cast([PASS, PASS, PASS])) == 1.0
     assert sureness(cast([PASS])) == 0.0
     assert sureness(cast([PASS, FAIL], 1.0)) == 0.0
-    assert sureness(cast([ERROR, ERROR], 1.0)) == 0.0
 
 
 REPLY = ("t0.s1.reply", "MU5101 departs at 08:00")
