@@ -407,7 +407,13 @@ def test_a_run_with_a_judge_says_what_it_decided_and_what_that_took(run: Path, m
     for line in metrics:
         assert {"calls", "prompt", "output", "seconds", "troubles"} <= line["judge"].keys()
         assert line["masked_by"]["tool"] + line["masked_by"]["judge"] == line["masked"]
-    before = json.loads((run / "before.json").read_text("utf-8"))
+    before, after, summary = (
+        json.loads((run / f"{name}.json").read_text("utf-8"))
+        for name in ("before", "after", "summary")
+    )
+    for name in ("calls", "output"):
+        parts = [each["judge"][name] for each in (before, *metrics, after)]
+        assert summary["judge"][name] == sum(parts) > 0
     assert before["judge"]["calls"] > 0
     assert before["verdicts"]["judged"] > 0
     judged = [

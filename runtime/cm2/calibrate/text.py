@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from cm2.calibrate.cases import Case
@@ -54,7 +55,7 @@ def _figures(head: str, groups: Mapping[str, Figures]) -> str:
 
 def _notes(found: Report) -> str:
     lines = ["a pass is yes; fail and insufficient are no; errors count as neither"]
-    if any(one.kappa_interval[0] != one.kappa_interval[0] for one in found.items.values()):
+    if any(math.isnan(one.kappa_interval[0]) for one in found.items.values()):
         few = f"fewer than {LEAST} dialogues"
         lines.append(f"no interval of κ: {few}, or no two resamples differ; go by n")
     return "\n".join(lines)

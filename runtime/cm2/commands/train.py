@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from cm2.commands.judge_options import judge_options, judge_settings, opened_judge
+from cm2.commands.judge_report import judge_text
 from cm2.commands.spec import open_or_exit
 from cm2.judge.engine import EngineError
 from cm2dsl.chat import ChatError
@@ -103,6 +104,8 @@ def command(
     click.echo(
         f"\n{config.samples} dialogues for each of {what}; {summary['seconds']:.0f} s; {out}"
     )
+    if decides is not None:
+        click.echo("\n" + judge_text(decides.ledger))
 
 
 def _stopped(error: EngineError, out: Path) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +61,11 @@ class Cost:
             "seconds": round(self.seconds, 3),
             "troubles": dict(sorted(self.troubles.items())),
         }
+
+    @classmethod
+    def from_json(cls, sums: Mapping[str, Any]) -> Cost:
+        """What `to_json` wrote."""
+        return cls(**{**sums, "troubles": Counter(sums["troubles"])})
 
 
 _SUMS = ("calls", "hits", "retries", "prompt", "cached", "output", "uncounted")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cm2.judge.judge import Judge
@@ -22,3 +23,14 @@ class Meter:
         now = self._judge.ledger.total
         cost, self._before = now.since(self._before), now
         return {"judge": cost.to_json()}
+
+
+def total(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """`judge`: the costs that the parts of a run have under that name, together; empty without."""
+    costs = [Cost.from_json(part["judge"]) for part in parts if "judge" in part]
+    if not costs:
+        return {}
+    whole = Cost()
+    for cost in costs:
+        whole.add(cost)
+    return {"judge": whole.to_json()}

@@ -17,8 +17,8 @@ from cm2.bundle import Bundle
 from cm2.judge.judge import Judge
 from cm2.rollout.sampler import ModelSampler
 from cm2.train.config import Config
-from cm2.train.folder import CHECKPOINTS, ROLLOUTS, SUMMARY, RunError, RunFolder
-from cm2.train.meter import Meter
+from cm2.train.folder import CHECKPOINTS, METRICS, ROLLOUTS, SUMMARY, RunError, RunFolder
+from cm2.train.meter import Meter, total
 from cm2.train.policy import Policy, cold_started, load_policy, read_recordings
 from cm2.train.report import record, summarise
 from cm2.train.stage import Played, Stage, group_credit
@@ -111,6 +111,7 @@ def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None)
         "seconds": round(time.monotonic() - started, 1),
         "heldout_rows": len(heldout),
         "samples_per_row": config.samples,
+        **total([before or {}, *folder.lines(METRICS), after]),
     }
     folder.write_json(SUMMARY, summary)
     return summary
