@@ -11,7 +11,14 @@ from jinja2 import UndefinedError
 from jinja2.exceptions import SecurityError
 from judged import DIALOGUE, Scripted, decided, item, judge_of, question, spec, verdict
 
-from cm2.judge import Prompt, Question
+from cm2.judge import (
+    Context,
+    JudgeLoadError,
+    Prompt,
+    PromptedJudge,
+    Question,
+    open_judge,
+)
 from cm2.trajectory import Step, Trajectory, Turn
 from cm2dsl import ir, prompts
 from cm2dsl.signature import signature
@@ -163,3 +170,35 @@ def test_the_prompts_of_the_bundle_are_used() -> None:
     engine = Scripted(lambda _: verdict("fail"))
     decided(judge_of(engine, changed("Only {{ item.ask }}")), question())
     assert engine.asked[0].user == "Only Is it so?"
+
+
+def test_a_bundle_without_a_language_of_its_prompts_is_named_before_a_model_is_loaded() -> None:
+    name = prompts.template("user", "zh")
+    files = {key: text for key, text in prompts.files().items() if key != name}
+    with pytest.raises(JudgeLoadError, match=f"has no `{name}`: .*; compile the spec again"):
+        open_judge({"engine": "transformers", "model": "/nowhere"}, Context(files))
+
+
+@pytest.mark.parametrize("language", prompts.LANGUAGES)
+@pytest.mark.parametrize("kind", ["item", "always", "never", "at_end"])
+@pytest.mark.parametrize("focus", ["user", "reasoning", "tool_call", "tool_result", "reply"])
+@pytest.mark.parametrize("turn", [0, 1, None])
+def test_the_languages_say_the_same_about_the_same_texts(
+    language: prompts.Language, kind: str, focus: str, turn: int | None
+) -> None:
+    one = msgspec.structs.replace(
+        item(kind=kind, focus=focus), passes=(("It says so",),), fails=(("It does not",),)
+    )
+    engine = Scripted(lambda _: verdict("fail"))
+    judge = PromptedJudge(engine, language=language)
+    decided(judge, question(one, turn=turn))
+    user = engine.asked[0].user
+    lines = user.split("\n")
+    english = prompt_for(question(one, turn=turn)).user.split("\n")
+    same = ["====", "- It says so", "- It does not", "Is it so?"]
+    kept = [(at, line) for at, line in enumerate(lines) if line in same or line[:1] == "["]
+    assert kept == [
+        (at, line) for at, line in enumerate(english) if line in same or line[:1] == "["
+    ]
+    assert len(lines) == len(english)
+    assert (language == "zh") == any("\u4e00" <= letter <= "\u9fff" for letter in user)

@@ -20,6 +20,7 @@ from cm2.judge.engine import Engine, JudgeLoadError
 from cm2.judge.judge import Judge
 from cm2.judge.prompted import PromptedJudge
 from cm2.judge.view import ViewLimits
+from cm2dsl import prompts
 from cm2dsl.diagnostic import suggest
 
 MAX_TOKENS = 2048
@@ -107,6 +108,8 @@ def open_judge(said: Mapping[str, Any], context: Context) -> Judge:
         settings = msgspec.convert(said, module.Settings)
     except msgspec.ValidationError as error:
         raise JudgeLoadError(f"{context.where}: {_in_words(error, module.Settings)}") from None
+    if isinstance(settings, Prompting):
+        _check_prompts(context)
     judge: Judge = module.open_judge(settings, context)
     return judge
 
@@ -139,6 +142,15 @@ def prompted(engine: Engine, settings: Prompting, context: Context) -> Judge:
         language=None if settings.language == "auto" else settings.language,
         cache=cache,
     )
+
+
+def _check_prompts(context: Context) -> None:
+    """Raises JudgeLoadError for a bundle of a version whose judges were asked otherwise."""
+    missing = next((name for name in prompts.files() if name not in context.files), None)
+    if missing is not None:
+        raise JudgeLoadError(
+            f"the bundle has no `{missing}`: another version compiled it; compile the spec again"
+        )
 
 
 def within(context: Context, key: str) -> Context:
