@@ -43,7 +43,10 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person wrote; `step` counts from 0 in the item's scope."""
+    """What a person wrote; `step` counts from 0 in the item's scope.
+
+    `labeller` and `task` are for who compares labels: here there may be one verdict on an item.
+    """
 
     id: str | int
     item: str
@@ -51,6 +54,8 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     reason: str = ""
     evidence: tuple[Piece, ...] = ()
     step: int | None = None
+    labeller: str = ""
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True)
