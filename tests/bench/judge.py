@@ -7,13 +7,14 @@ A random model is the hardest to hold: it wants none of what the schema asks for
 sampled. `backends` measures each backend in a process of its own with an empty compile cache; those
 whose package is not installed are named and left out (pip install llguidance xgrammar).
 
-The ratio is the time of a decoding step (one token of each of 50 rows) under the constraint over
-that of a step without one. The model has hardly any weights, so this is as bad as the ratio gets;
-milliseconds are what a larger model pays as well. Steps and compiling are counted in processor
-time, on one thread, as other work on the machine does not change it; the first step in seconds that
-pass, as kernels are compiled in other processes. On schema are answers of the tests' byte-level
-model, which stop for no reason of their own, within 768 tokens. The large vocabulary has 151,000 made-up tokens:
-words with and without a space before them, digits, punctuation, Chinese letters.
+The ratio is the time of a decoding step (one token of each of 8 rows, the engine's batch) under the
+constraint over that of a step without one. The model has hardly any weights, so this is as bad as
+the ratio gets; milliseconds are what a larger model pays as well. Steps and compiling are counted
+in processor time, on one thread, as other work on the machine does not change it; the first step in
+seconds that pass, as kernels are compiled in other processes. On schema are answers of the tests'
+byte-level model, which stop for no reason of their own, within 768 tokens. The large vocabulary has
+151,000 made-up tokens: words with and without a space before them, digits, punctuation, Chinese
+letters.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "runtime"))  # the tests' own
 
 BACKENDS = ("outlines_core, our mask", "outlines_core", "llguidance", "xgrammar")
 ROWS = 50
+BATCH = 8
+ROUNDS, STEPS = 3, 40
 BUDGET = 768
 SAMPLES = 200
 SMALL, LARGE = 1_000, 151_000
@@ -101,7 +104,9 @@ def judgements(count: int) -> None:
     print(f"{count} judgements, {sum(given.values())} answers, {seconds:.0f} s")
     print("answers:  " + ", ".join(f"{n} {kind}" for kind, n in given.items()))
     print("verdicts: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()))
-    print(f"tokens:   {cost.prompt} of prompts, {cost.cached} of them shared, {cost.output} written")
+    print(
+        f"tokens:   {cost.prompt} of prompts, {cost.cached} of them shared, {cost.output} written"
+    )
     if given["off schema"] or sum(verdicts.values()) != count:
         sys.exit("an answer was off the schema")
 
@@ -147,7 +152,7 @@ def backends() -> None:
 
 
 def measured(backend: str, size: int) -> dict[str, float]:
-    """A backend at a vocabulary: seconds to compile, MB that took, the cost of a step, and so on."""
+    """A backend at a vocabulary: seconds to compile, MB that took, the cost of a step, and more."""
     import judge_models
     import torch
 
@@ -168,12 +173,12 @@ def measured(backend: str, size: int) -> dict[str, float]:
     decode(loaded, [held], rows=1, tokens=1)
     first = time.perf_counter() - start
     rounds = []
-    for number in range(5):
+    for number in range(ROUNDS):
         held.reset()
-        noise = SeededNoise(range(number * ROWS, (number + 1) * ROWS))
-        constrained = step(lambda noise=noise: decode(loaded, [held, noise], ROWS, 60))
-        noise = SeededNoise(range(ROWS))
-        free = step(lambda noise=noise: decode(loaded, [noise], ROWS, 60, endless=True))
+        noise = SeededNoise(range(number * BATCH, (number + 1) * BATCH))
+        constrained = step(lambda noise=noise: decode(loaded, [held, noise], BATCH, STEPS))
+        noise = SeededNoise(range(BATCH))
+        free = step(lambda noise=noise: decode(loaded, [noise], BATCH, STEPS, endless=True))
         rounds.append((constrained / free, (constrained - free) * 1000))
     rounds.sort()
     written: list[str | None] = []

@@ -46,12 +46,12 @@ def test_without_the_package_its_name_and_how_to_install_it_are_said(
     model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(JudgeLoadError, match="needs the package `vllm`.*pip install 'cm2dsl"):
+    with pytest.raises(JudgeLoadError, match=r"needs the package `vllm`.*pip install 'cm2dsl"):
         open_judge({"engine": "vllm", "model": str(model_dir)}, CONTEXT)
 
 
 def test_a_directory_that_is_no_model_is_refused_before_vllm_is_loaded(tmp_path: Path) -> None:
-    with pytest.raises(JudgeLoadError, match="has no config.json"):
+    with pytest.raises(JudgeLoadError, match=r"has no config\.json"):
         open_judge({"engine": "vllm", "model": str(tmp_path)}, CONTEXT)
 
 
@@ -68,15 +68,24 @@ def test_options_do_not_undo_what_the_judge_sets(model_dir: Path) -> None:
 def vllm() -> Any:
     """vLLM's classes, by their names."""
     pytest.importorskip("vllm.v1.engine.async_llm", reason="vLLM is not installed")
+    from vllm import exceptions, logprobs, outputs
     from vllm.engine.arg_utils import AsyncEngineArgs
-    from vllm.exceptions import VLLMValidationError
-    from vllm.logprobs import Logprob
-    from vllm.outputs import CompletionOutput, RequestOutput
-    from vllm.v1.engine.async_llm import AsyncLLM
-    from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+    from vllm.v1.engine import async_llm
+    from vllm.v1.engine import exceptions as failures
     from vllm.v1.structured_output import backend_outlines, backend_types
 
-    return SimpleNamespace(**locals())
+    return SimpleNamespace(
+        AsyncEngineArgs=AsyncEngineArgs,
+        AsyncLLM=async_llm.AsyncLLM,
+        CompletionOutput=outputs.CompletionOutput,
+        RequestOutput=outputs.RequestOutput,
+        Logprob=logprobs.Logprob,
+        VLLMValidationError=exceptions.VLLMValidationError,
+        EngineDeadError=failures.EngineDeadError,
+        EngineGenerateError=failures.EngineGenerateError,
+        backend_outlines=backend_outlines,
+        backend_types=backend_types,
+    )
 
 
 class StandIn:

@@ -68,9 +68,7 @@ def by_looking_at_everything(own: Recorded, row: int, schema: str) -> float:
     answer = b"".join(tokens[i] for i in ids).decode()
     begins = answer.index('"', answer.index(KEY) + len(KEY)) + 1
     written, place = "", 0
-    while len(written) + len(tokens[ids[place]].decode("latin-1")) <= len(
-        answer[:begins].encode()
-    ):
+    while len(written) + len(tokens[ids[place]].decode("latin-1")) <= len(answer[:begins].encode()):
         written += tokens[ids[place]].decode("latin-1")
         place += 1
     before = b"".join(tokens[i] for i in ids[:place]).decode()
@@ -96,9 +94,7 @@ def by_looking_at_everything(own: Recorded, row: int, schema: str) -> float:
     return odds[json.loads(answer)["verdict"]] / odds.total()
 
 
-@pytest.mark.parametrize(
-    "make", [judge_models.byte_level, judge_models.letters, merged_letters]
-)
+@pytest.mark.parametrize("make", [judge_models.byte_level, judge_models.letters, merged_letters])
 @pytest.mark.parametrize("shape", ["verdict", "dated"])
 def test_confidence_is_the_verdicts_share_where_it_begins(
     make: Callable[[], Tokenizer], shape: Any, tmp_path: Path
@@ -117,9 +113,11 @@ def test_verdicts_that_begin_inside_a_longer_token_are_among_those_tested(tmp_pa
     own = engine(judge_models.save(tmp_path, merged_letters()))
     own.answers([Prompt("Judge.", f"question {i}", i) for i in range(64)])
     texts = Counter(
-        own._loaded.tokens[i].decode() for _, ids in own.kept for i in ids if i in own._loaded.tokens
+        own._loaded.tokens[i].decode()
+        for _, ids in own.kept
+        for i in ids
+        if i in own._loaded.tokens
     )
     assert any(len(text) > 1 and text.startswith('"') and text[-1] in "pfn" for text in texts)
     assert any(text in texts for text in ('"verdict":"pass', '", "verdict": "f', '"fail"'))
     assert any(text in texts for text in ("pass", "fail", "insuff", 'insufficient"}', 'fail"}'))
-

@@ -12,9 +12,9 @@ alone.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
 from typing import Any
 
 import torch
@@ -83,7 +83,7 @@ class Prefixes:
 
     def _encoded(self, ids: list[int]) -> tuple[Prefix, int]:
         """Their keys and values, and how many of them were there already."""
-        lengths = [len(commonprefix([kept.ids, ids])) for kept in self._kept]
+        lengths = [_alike(kept.ids, ids) for kept in self._kept]
         had = max(lengths, default=0)
         if not ids or had == len(ids):
             return (self._kept[lengths.index(had)].cut(had) if ids else Prefix([], [])), had
@@ -104,9 +104,7 @@ class Prefixes:
             length = len(prefix.ids)
             before, between = front - length, rest - (len(row) - length)
             own = list(row)
-            ids.append(
-                [self._pad] * before + own[:length] + [self._pad] * between + own[length:]
-            )
+            ids.append([self._pad] * before + own[:length] + [self._pad] * between + own[length:])
             mask.append([0] * before + [1] * length + [0] * between + [1] * (len(own) - length))
         device = self._model.device
         return Begun(
@@ -125,8 +123,15 @@ class Prefixes:
 
 def _shared(rows: Sequence[Sequence[int]]) -> list[int]:
     """What rows begin with, without the last token of any: from that the answer is decoded."""
-    shared: list[int] = list(commonprefix([list(row) for row in rows]))
-    return shared[: min(len(row) for row in rows) - 1]
+    first, *others = rows
+    alike = [min(_alike(first, row), len(row) - 1) for row in others]
+    return list(first[: min([len(first) - 1, *alike])])
+
+
+def _alike(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens of their beginnings are the same."""
+    lengths = range(1, min(len(one), len(other)) + 1)
+    return bisect_left(lengths, True, key=lambda length: one[:length] != other[:length])
 
 
 def _side_by_side(found: Sequence[Prefix], length: int) -> list[_Layer]:

@@ -229,9 +229,7 @@ class TransformersEngine:
                 stopping_criteria=StoppingCriteriaList([_Unwanted(wanted)]),
             )
         new = output[:, begun.input_ids.shape[1] :].tolist()
-        return [
-            _Written(ids, begun.known[i], witness.confidence(i)) for i, ids in enumerate(new)
-        ]
+        return [_Written(ids, begun.known[i], witness.confidence(i)) for i, ids in enumerate(new)]
 
 
 class _Unwanted:
