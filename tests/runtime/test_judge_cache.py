@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from judged import Scripted, decided, item, question, spec, verdict
 
 from cm2.cli import main
+from cm2.commands.judge_report import judge_text
 from cm2.judge import Answer, Answered, Failed, JudgeLoadError, Prompt, PromptedJudge
 from cm2.judge.cache import AnswerCache
 from cm2.judge.cache_file import MAGIC
@@ -185,6 +186,20 @@ def test_the_key_has_the_item_what_is_shown_the_sample_and_the_judge_and_nothing
     assert len({plain, *others}) == 8
     unseen = Trajectory("other", "book", (LATER.turns[0], Turn("Something else")))
     assert key_of(trajectory=unseen) == plain
+
+
+def test_a_run_says_which_share_of_its_answers_was_in_the_cache(path: Path) -> None:
+    def judged_text(*asks: str) -> str:
+        engine = Scripted(lambda _: verdict("fail"))
+        judge = PromptedJudge(engine, cache=AnswerCache(path, lambda: engine.identity))
+        with judge:
+            decided(judge, *(question(item(ask)) for ask in asks))
+        return judge_text(judge.ledger)
+
+    assert "cache" not in judged_text("One?", "Two?", "Three?")
+    assert "1 call; 3 answers (75%) out of the cache" in judged_text(
+        "One?", "Two?", "Three?", "Four?"
+    )
 
 
 # --- killed, and at once ----------------------------------------------------------------------

@@ -161,3 +161,27 @@ def test_a_judge_that_prompts_no_model_cannot_be_asked_for_a_score(tmp_path: Pat
     settings = {"engine": "holistic", "of": {"engine": "replay", "verdicts": "labels.jsonl"}}
     with pytest.raises(JudgeLoadError, match="`of` wants an engine that prompts a model"):
         open_judge(settings, Context(prompts.files(), tmp_path))
+
+
+def test_a_model_in_process_is_held_to_the_score(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from judge_models import byte_level, save
+
+    save(tmp_path / "model", byte_level())
+    of = {"engine": "transformers", "model": "model", "cache": "answers.sqlite"}
+    context = Context(prompts.files(), tmp_path)
+    asked = [
+        question(item(f"Is {n} so?"), trajectory=Trajectory(f"d{n}", "book", DIALOGUE.turns[:n]))
+        for n in (1, 2)
+        for _ in range(3)
+    ]
+    reasons = []
+    for _ in range(2):
+        with open_judge({"engine": "holistic", "of": of}, context) as judge:
+            decisions = decided(judge, *asked)
+            reasons.append([one.reason for one in decisions])
+            assert {one.verdict for one in decisions} <= {Verdict.PASS, Verdict.FAIL}
+            total = judge.ledger.total
+    assert all(reason.startswith("score ") for reason in reasons[0])
+    assert reasons[0] == reasons[1]
+    assert (total.calls, total.hits) == (0, 2)

@@ -27,7 +27,8 @@ def _calls(total: Cost) -> str:
     if total.retries:
         said += f", {total.retries} of them again"
     if total.hits:
-        said += f"; {counted(total.hits, 'answer')} out of the cache"
+        rate = total.hits / (total.hits + total.calls - total.retries)
+        said += f"; {counted(total.hits, 'answer')} ({rate:.0%}) out of the cache"
     return said
 
 
