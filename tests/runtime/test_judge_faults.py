@@ -72,14 +72,11 @@ def draw(*said: object) -> float:
 
 
 def honest(request: Request) -> Response:
-    """What the model says: a verdict with a quote that is there, by the request alone.
-
-    All samples of a prompt quote the same: the first vote for a verdict, which may be one that
-    failed, is the one that says since when it holds.
-    """
+    """What the model says: a verdict with a quote that is there, by the request alone."""
+    told = (request.user, request.body["seed"])
     there = re.findall(r"(t\d+\.s\d+\.reply) says (\d+)", request.user)
-    name, number = there[int(draw(request.user, "place") * len(there))]
-    odds = draw(request.user, request.body["seed"])
+    name, number = there[int(draw(*told, "place") * len(there))]
+    odds = draw(*told)
     kind = "pass" if odds < 0.7 else "fail" if odds < 0.9 else "insufficient"
     said = json.loads(verdict(kind, (name, f"{name} says {number}"), reason=f"{odds}"))
     if "step" in request.body["response_format"]["json_schema"]["schema"]["properties"]:
@@ -150,9 +147,9 @@ def numbers(group: list[Scored], level: Level, scale: str) -> list[Any]:
 
 
 def essence(one: Scored) -> dict[str, Any]:
-    """What credit is made of, and the evidence for it."""
+    """What credit is made of: the verdict, and since when it holds."""
     return {
-        name: (decision.verdict, decision.step, decision.evidence)
+        name: (decision.verdict, decision.step)
         for name, decision in one.decisions.items()
     }
 

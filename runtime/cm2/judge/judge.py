@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from cm2.judge import interruptible
 from cm2.judge.ledger import Ledger
 from cm2.judge.view import Question
 from cm2dsl.reward.verdict import Decision
@@ -47,17 +48,10 @@ class Judge(ABC):
         """Let go of what the judge holds: connections, files, threads."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do asynchronous work on the judge's own loop; what is left of it ends with an interrupt.
-
-        An interrupt comes from outside the loop, and stops it wherever it is.
-        """
+        """Do asynchronous work on the judge's own loop; an interrupt ends it in order."""
         if self._runner is None:
             self._runner = asyncio.Runner()
-        try:
-            return self._runner.run(work)
-        except KeyboardInterrupt:
-            self._runner.run(_withdraw())
-            raise
+        return interruptible.run(self._runner, work)
 
     def close(self) -> None:
         """Release everything, and end the judge's own loop. A second time does nothing."""
@@ -71,11 +65,3 @@ class Judge(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-async def _withdraw() -> None:
-    """End all that is still going on on this loop."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
