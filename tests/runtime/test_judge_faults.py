@@ -148,10 +148,7 @@ def numbers(group: list[Scored], level: Level, scale: str) -> list[Any]:
 
 def essence(one: Scored) -> dict[str, Any]:
     """What credit is made of: the verdict, and since when it holds."""
-    return {
-        name: (decision.verdict, decision.step)
-        for name, decision in one.decisions.items()
-    }
+    return {name: (decision.verdict, decision.step) for name, decision in one.decisions.items()}
 
 
 def broke(one: Scored) -> bool:
