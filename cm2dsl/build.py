@@ -84,8 +84,13 @@ class Builder:
     def _option(self, at: Span, children: Sequence[Any]) -> nodes.Option:
         word, value = children
         if isinstance(value, Token):
-            value = self._number(value) if value.kind == "NUMBER" else self._name(value)
+            value = self._name(value)
         return nodes.Option(self._name(word), value, at)
+
+    def votes(self, at: Span, children: Sequence[Any]) -> nodes.Votes:
+        few, most, until = (None if one is None else self._number(one) for one in children)
+        assert few is not None
+        return nodes.Votes(few, most, until, at)
 
     judge_option = _option
     assign_option = _option

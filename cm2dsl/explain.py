@@ -34,8 +34,17 @@ WIDTH = 100
 
 @click.command("explain")
 @click.argument("code", required=False, shell_complete=codes)
-def command(code: str | None) -> None:
+@click.option(
+    "--cost",
+    metavar="SPEC",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Say what judging rollouts of this spec takes.",
+)
+def command(code: str | None, cost: Path | None) -> None:
     """Say what a rule or an error is about, with examples; without CODE, list them all."""
+    if cost is not None:
+        _say_cost(code, cost)
+        return
     if code is None:
         for one in CODES:
             click.echo(f"{one.code}  {one.title}")
@@ -43,6 +52,17 @@ def command(code: str | None) -> None:
             click.echo(f"{rule.code}  {rule.name:24}  {rule.title}")
         return
     click.echo(page_of(code), nl=False)
+
+
+def _say_cost(code: str | None, spec: Path) -> None:
+    from cm2dsl.explain_cost import cost_text
+
+    if code is not None:
+        raise click.UsageError("--cost explains a spec, and CODE a rule: give one of them")
+    try:
+        click.echo(cost_text(spec))
+    except CompileError as error:
+        raise click.ClickException("\n\n".join(map(render, error.diagnostics))) from None
 
 
 def page_of(code: str) -> str:

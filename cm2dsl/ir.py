@@ -299,10 +299,16 @@ class Tool(Node, frozen=True):
 
 
 class JudgeProtocol(Node, frozen=True):
-    """What the judge sees of the dialogue (`turn`: up to and with the item's turn), and votes."""
+    """What the judge sees of the dialogue (`turn`: up to and with the item's turn), and votes.
+
+    With `first` and `until`, so many votes come first, and only where the judge is less sure of
+    them than `until` all the others.
+    """
 
     votes: int = 1
     view: View = "turn"
+    first: int | None = None
+    until: float | None = None
 
 
 class Replay(OneOf, frozen=True):

@@ -279,11 +279,20 @@ class RecordingFile(Struct, frozen=True, gc=False):
     span: Span
 
 
+class Votes(Struct, frozen=True, gc=False):
+    """`3`, or `1..5 until 0.9`."""
+
+    few: Literal
+    most: Literal | None
+    until: Literal | None
+    span: Span
+
+
 class Option(Struct, frozen=True, gc=False):
     """One word and its value in a `judge` or `assign` block."""
 
     word: Name
-    value: Name | Literal | tuple[Name, ...]
+    value: Name | Votes | tuple[Name, ...]
     span: Span
 
 

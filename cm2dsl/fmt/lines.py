@@ -9,8 +9,8 @@ from cm2dsl.fmt.tokens import Tok
 
 WIDTH = 100
 OPENING, CLOSING = frozenset({"LPAR", "LSQB"}), frozenset({"RPAR", "RSQB"})
-TIGHT_AFTER = frozenset({"LPAR", "LSQB", "DOT"})
-TIGHT_BEFORE = frozenset({"RPAR", "RSQB", "COMMA", "DOT"})
+TIGHT_AFTER = frozenset({"LPAR", "LSQB", "DOT", "RANGE"})
+TIGHT_BEFORE = frozenset({"RPAR", "RSQB", "COMMA", "DOT", "RANGE"})
 NAMES = frozenset({"NAME", "STRING", "LONG_STRING", "STAR"})
 PARTS = frozenset({"WEIGHT", "AFTER", "STRICT", "VETO", "PENALTY", "EACH", "WHERE", "SPLIT"})
 """Terminals before which the head of a block may be broken."""

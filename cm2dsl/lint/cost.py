@@ -5,19 +5,22 @@ dialogue, so its prompts grow with it. Without a recording the dialogue is what 
 the prediction is the least there can be. Every item with an `ask` is asked as often as there are
 votes; one whose check decides it costs nothing, so the prediction is the most there can be.
 
-Prompts are not rendered, they are added up, as long as `prompts/judge.user.jinja` makes them, to
-the letter. Tokens are an estimate, for the judge's tokenizer is not known here: a letter of Chinese
-is one, and four others are one.
+Prompts are not rendered, they are added up, as long as `prompts/judge.user.*.jinja` make them, to
+the letter, though whole where they cut long results. Tokens are an estimate, for the judge's
+tokenizer is not known here: a letter of Chinese is one, and four others are one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 from msgspec import Struct
 
 from cm2dsl import ir, prompts
+from cm2dsl.language import language_of
+from cm2dsl.lint.phrases import PHRASES, Phrases
 from cm2dsl.lint.scopes import scopes_of
 from cm2dsl.lint.words import HAN
 from cm2dsl.lower.anchors import Recordings
@@ -27,22 +30,8 @@ from cm2dsl.trajectory import Segment, Trajectory, Turn, segments
 
 FENCE = "===="
 """The fence of nearly every dialogue; one that holds it gets another, of a few letters more."""
-TOLD, TOOLS = "# What the agent was told\n", "# The agent's tools\n"
-SHOWN, ASKED = "# The dialogue\n", "\n# The criterion\n"
-END = "\n\nDecide, and answer with the JSON object."
-FOCUS = {
-    "user": "what the user says",
-    "reasoning": "what the agent thinks",
-    "tool_call": "the agent's tool calls",
-    "tool_result": "what the tools returned",
-    "reply": "the agent's replies",
-}
-KINDS = {
-    "always": "This must be so all the time: once that it is not is a fail.\n",
-    "never": "This must never be so: once that it is so is a fail, and a pass is that it is so "
-    "nowhere.\n",
-    "at_end": "What counts is how things stand at the end.\n",
-}
+DATED = re.compile(r"\{% if dated %\}\n(.*?)\{% endif %\}\n", re.DOTALL)
+"""What the instructions say only where the answer names a step."""
 
 
 class Size(Struct, frozen=True):
@@ -152,24 +141,30 @@ def prompts_for(
     """
     numbers: dict[str, int | None] = {turn.name: n for n, turn in enumerate(task.turns)}
     numbers[DIALOGUE] = None
-    fixed = _instructions() + _told(dialogue.system or spec.system) + _tools(spec.tools)
+    language = language_of(spec)
+    says = PHRASES[language]
+    told = _told(dialogue.system or spec.system, says)
+    fixed = _instructions(language, task.assign.level == "step") + told + _tools(spec.tools, says)
     blocks = [(piece, _block(piece)) for piece in pieces]
     for scope, item in asked:
         turn = numbers[scope]
         if turn is not None and turn >= len(dialogue.turns):
             continue
         last = turn if spec.judge.view == "turn" else None
-        shown = Size()
+        shown = size_of(says.dialogue)
         names = []
         for piece, size in blocks:
             if last is not None and piece.turn > last:
                 continue
-            if piece.channel == "reasoning" and item.focus != "reasoning":
-                continue
-            shown += size
-            if piece.channel == item.focus and turn in (None, piece.turn):
+            in_focus = piece.channel == item.focus and turn in (None, piece.turn)
+            if in_focus:
                 names.append(piece.name)
-        yield Prompt(f"{scope}.{item.name}", fixed, shown, _criterion(item, row, turn, names))
+            if piece.channel != "reasoning" or in_focus:
+                shown += size
+        if item.focus == "reasoning" and names:
+            shown += size_of(says.more)
+        criterion = _criterion(item, row, turn, names, says)
+        yield Prompt(f"{scope}.{item.name}", fixed, shown, criterion)
 
 
 def size_of(text: str) -> Size:
@@ -180,31 +175,41 @@ def _block(piece: Segment) -> Size:
     return size_of(piece.text) + Size(len(f"[{piece.name}]\n{FENCE}\n\n{FENCE}\n"))
 
 
-def _told(system: str) -> Size:
+def _told(system: str, says: Phrases) -> Size:
     text = system.strip()
-    return size_of(text) + Size(len(f"{TOLD}{FENCE}\n\n{FENCE}\n\n")) if text else Size()
+    return size_of(f"{says.told}{FENCE}\n{text}\n{FENCE}\n\n") if text else Size()
 
 
 @cache
-def _instructions() -> Size:
-    return size_of(prompts.files()[prompts.SYSTEM].strip()) + Size(len(TOOLS) + len(SHOWN) + 1)
+def _instructions(language: prompts.Language, dated: bool) -> Size:
+    text = prompts.files()[prompts.template("system", language)].strip()
+    return size_of(DATED.sub(r"\1" if dated else "", text))
 
 
-def _tools(tools: Sequence[ir.Tool]) -> Size:
+def _tools(tools: Sequence[ir.Tool], says: Phrases) -> Size:
     if not tools:
-        return Size(len("None.\n"))
-    lines = size_of("".join(f"{signature(tool)}\n" for tool in tools))
-    return lines + Size(len(f"{FENCE}\n{FENCE}\n"))
+        return size_of(says.tools + says.no_tools)
+    lines = "".join(f"{signature(tool)}\n" for tool in tools)
+    return size_of(f"{says.tools}{FENCE}\n{lines}{FENCE}\n")
 
 
-def _criterion(item: ir.Item, row: ir.Row | None, turn: int | None, names: Sequence[str]) -> Size:
-    scope = "the whole dialogue" if turn is None else f"turn {turn}, with the rest only to"
-    scope += "" if turn is None else " understand it,"
-    where = ", ".join(names) or "there are none"
-    text = f"{ASKED}Judge {scope} by {FOCUS[item.focus]} ({where}).\n\n"
-    text += f"{ir.fill(item.ask or (), row).strip()}\n{KINDS.get(item.kind, '')}"
-    for title, examples in (("pass", item.passes), ("fail", item.fails)):
+def _criterion(
+    item: ir.Item, row: ir.Row | None, turn: int | None, names: Sequence[str], says: Phrases
+) -> Size:
+    form = says.of_dialogue if turn is None else says.of_turn
+    where = says.where.format(names=says.joint.join(names) or says.nowhere)
+    text = says.criterion + form.format(turn=turn, focus=says.focus[item.focus]) + where
+    text += f"{_filled(item.ask or (), row)}\n{says.kinds.get(item.kind, '')}"
+    for title, examples in ((says.passes, item.passes), (says.fails, item.fails)):
         if examples:
-            lines = "".join(f"- {ir.fill(one, row).strip()}\n" for one in examples)
-            text += f"It is a {title} if:\n{lines}"
-    return size_of(text + END[1:])
+            text += title + "".join(f"- {_filled(one, row)}\n" for one in examples)
+    return size_of(text + says.end)
+
+
+def _filled(text: ir.Text, row: ir.Row | None) -> str:
+    """A text with the row's values marked as data."""
+    pieces = (
+        part if isinstance(part, str) else f"<<{' '.join(ir.fill((part,), row).split())}>>"
+        for part in text
+    )
+    return "".join(pieces).strip()

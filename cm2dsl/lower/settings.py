@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import Log, suggest
@@ -19,16 +19,21 @@ ASSIGN_CHOICES = {
 VIEWS: tuple[str, ...] = get_args(ir.View)
 
 
+class _Votes(NamedTuple):
+    """Votes at most; how many come first, and how sure the judge must be of those."""
+
+    most: int = 1
+    first: int | None = None
+    until: float | None = None
+
+
 def read_judge(block: nodes.Judge | None, log: Log) -> ir.JudgeProtocol:
-    votes, view = 1, "turn"
+    votes, view = _Votes(), "turn"
     for option in _once(block.options if block else (), log):
         value = option.value
         if option.word.text == "votes":
-            assert isinstance(value, nodes.Literal)
-            if not isinstance(value.value, int) or value.value < 1:
-                log.error("E301", f"`{value.value}` votes", value.span, "write 1 or more")
-                continue
-            votes = value.value
+            assert isinstance(value, nodes.Votes)
+            votes = _votes(value, log) or votes
         else:
             assert isinstance(value, nodes.Name)
             if value.text not in VIEWS:
@@ -36,7 +41,45 @@ def read_judge(block: nodes.Judge | None, log: Log) -> ir.JudgeProtocol:
                 log.error("E108", f"`{value.text}` is not a view", value.span, near)
                 continue
             view = value.text
-    return ir.JudgeProtocol(votes=votes, view=view)  # type: ignore[arg-type]
+    return ir.JudgeProtocol(
+        votes=votes.most,
+        view=view,  # type: ignore[arg-type]
+        first=votes.first,
+        until=votes.until,
+    )
+
+
+def _votes(said: nodes.Votes, log: Log) -> _Votes | None:
+    """How many votes; None where the log says what is wrong."""
+    numbers: list[int] = []
+    for one in (said.few, said.most or said.few):
+        if not isinstance(one.value, int) or one.value < 1:
+            log.error("E301", f"`{one.value}` votes", one.span, "write 1 or more")
+            return None
+        numbers.append(one.value)
+    few, most = numbers
+    text = f"{few}..{most}"
+    if said.most is None:
+        if said.until is None:
+            return _Votes(most)
+        help = f"say how many there may be then: `votes 1..{max(most, 3)} until 0.9`"
+        log.error("E301", "`until` needs two numbers of votes", said.span, help)
+        return None
+    if few >= most:
+        right = f"the fewer come first: write `votes {most}..{few}`"
+        help = right if few > most else f"that is no choice: write `votes {most}`"
+        log.error("E301", f"`{text}` votes", said.span, help)
+        return None
+    if said.until is None:
+        help = f"say how sure the first must be to do: `votes {text} until 0.9`"
+        log.error("E301", f"`{text}` votes without `until`", said.span, help)
+        return None
+    until = said.until.value
+    if until is None or not 0 < until <= 1:
+        help = "write how sure the judge must be: more than 0, and at most 1"
+        log.error("E301", f"`until {until}`", said.until.span, help)
+        return None
+    return _Votes(most, few, float(until))
 
 
 def read_simulate(block: nodes.Simulate | None, files: Files, log: Log) -> tuple[ir.Backend, ...]:

@@ -97,12 +97,18 @@ class Card:
 
     def __init__(self, plan: Plan, facts: Facts) -> None:
         self.plan = plan
-        self.facts = facts
         self.outcomes: dict[str, Outcome] = {}
         self.errors = False
-        # With a simulated user the task has no turns of its own, and the dialogue all it took.
+        self.reached = 0
+        self.see(facts)
+
+    def see(self, facts: Facts) -> None:
+        """The same dialogue, which has gone on since."""
+        self.facts = facts
         self.turns = len(facts.marks) - 1
-        self.reached = self.turns if plan.instance.task.simulated is not None else 0
+        # With a simulated user the task has no turns of its own, and the dialogue all it took.
+        if self.plan.instance.task.simulated is not None:
+            self.reached = self.turns
 
     def open_turn(self, number: int) -> Sequence[PlannedItem]:
         """Decide what checks can in this turn, and return what is left to the judge."""

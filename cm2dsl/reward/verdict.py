@@ -27,7 +27,9 @@ class Decision(Struct, frozen=True):
     """The verdict on one item of one turn.
 
     `by` is `check`, `judge` or `gate` (the turn was not reached). `step` is the first step, within
-    the item's scope and from 0, after which the item holds; None where it never does.
+    the item's scope and from 0, after which the item holds; None where it never does. A judge may
+    say more: `agreement` is the share of its votes that are for the verdict, `confidence` the
+    probability that its model gave to it, `question` a digest of what it was asked and could see.
     """
 
     verdict: Verdict
@@ -35,3 +37,6 @@ class Decision(Struct, frozen=True):
     evidence: tuple[Evidence, ...] = ()
     step: int | None = None
     reason: str = ""
+    agreement: float | None = None
+    confidence: float | None = None
+    question: str = ""

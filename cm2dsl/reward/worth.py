@@ -82,6 +82,36 @@ class Worth(Struct, frozen=True):
         counted = [worth for t in self.scopes if (worth := turn_rewards[t]) is not None]
         return (math.fsum(counted) / len(counted) if counted else None), turn_rewards
 
+    def missing(
+        self, name: str, outcomes: Mapping[str, Holding], lengths: Sequence[int]
+    ) -> str | None:
+        """What leaves an item no step to be satisfied at: an item that it comes after, by name.
+
+        None where the item may still be satisfied. `outcomes` has all that it comes after, and all
+        that those come after.
+        """
+        starts = [0, *accumulate(lengths)]
+        place = {item[1]: number for number, item in enumerate(self.items)}
+
+        def end(scope: int) -> int:
+            return starts[-1] if scope == self.turns else starts[min(scope + 1, len(lengths))]
+
+        def flip(number: int) -> int:
+            scope, other, waits, *_ = self.items[number]
+            held = outcomes[other].step
+            if held is None:
+                return NEVER
+            step = max(
+                held if scope == self.turns else starts[scope] + held,
+                *(flip(before) + 1 for before in waits),
+                0,
+            )
+            return step if step < end(scope) else NEVER
+
+        scope, _, waits, *_ = self.items[place[name]]
+        late = (self.items[other][1] for other in waits if flip(other) + 1 >= end(scope))
+        return next(late, None)
+
     def _turn(self, t: int, reached: int, earned: list[float], lost: float) -> float | None:
         if t < self.turns and t >= reached:
             return 0.0 if self.unreached == "zero" else None

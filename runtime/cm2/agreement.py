@@ -52,3 +52,26 @@ def interval(cells: Sequence[int]) -> tuple[float, float]:
     edge = (1 - CONFIDENCE) / 2  # a resample of one kind of case alone says nothing
     low, high = np.quantile(values, [edge, 1 - edge])
     return float(low), float(high)
+
+
+def interval_by_group(tables: Sequence[Sequence[int]]) -> tuple[float, float]:
+    """The percentile bootstrap interval of the kappa of all tables together, drawn table by table.
+
+    For cases that come in groups, such as the items of one dialogue, a table each: what is alike
+    within a group is not counted as so many cases. (NaN, NaN) as in `interval`, and where there are
+    fewer than two tables. Needs numpy: raises ModuleNotFoundError.
+    """
+    import numpy as np
+
+    whole = [sum(table[cell] for table in tables) for cell in range(4)]
+    count = len(tables)
+    if math.isnan(kappa(whole)) or count < 2:
+        return math.nan, math.nan
+    cells = np.array(tables, dtype=np.int64)
+    generator = np.random.default_rng(SEED)
+    shares = np.full(count, 1 / count)
+    drawn = [generator.multinomial(count, shares) @ cells for _ in range(RESAMPLES)]
+    values = [value for table in drawn if not math.isnan(value := kappa(table.tolist()))]
+    edge = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(values, [edge, 1 - edge])
+    return float(low), float(high)

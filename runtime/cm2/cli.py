@@ -15,6 +15,8 @@ except KeyboardInterrupt:  # the process is about to be a command, and has nothi
 
 COMMANDS = {
     "score": "score trajectories with a spec",
+    "judge": "try a judge before you believe it",
+    "cache": "look into a judge's cache of answers, and prune it",
     "credit": "turn groups of verdicts into rewards and advantages",
     "train": "train a policy on a spec with GRPO",
     "export": "write a spec in somebody else's format",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 from cm2.bundle import Bundle
-from cm2.judge.view import Question
+from cm2.judge.judge import BY, Judge
+from cm2.judging import Judging
+from cm2.tasks import task_group
 from cm2.trajectory import Trajectory
-from cm2dsl import ir
 from cm2dsl.diagnostic import suggest
-from cm2dsl.reward.card import Card, Scored
+from cm2dsl.reward.card import Scored, score_facts
 from cm2dsl.reward.instance import Instance
-from cm2dsl.reward.plan import PlannedItem
 from cm2dsl.reward.verdict import Decision
 from cm2dsl.scope import facts_of
 
@@ -25,12 +24,6 @@ class ScoreError(ValueError):
         super().__init__(f"{message}; {help}")
         self.message = message
         self.help = help
-
-
-class Decides(Protocol):
-    """A judge: one decision a question, in order."""
-
-    def decide(self, questions: Sequence[Question]) -> list[Decision]: ...
 
 
 def find_instance(bundle: Bundle, task: str) -> Instance:
@@ -45,62 +38,50 @@ def find_instance(bundle: Bundle, task: str) -> Instance:
     raise ScoreError(f"there is no task `{task}` in the spec", suggest(task, known))
 
 
-def score(bundle: Bundle, trajectory: Trajectory, judge: Decides | None = None) -> Scored:
+def score(bundle: Bundle, trajectory: Trajectory, judge: Judge | None = None) -> Scored:
     """Score one trajectory. Raises ScoreError where it names no task of the spec."""
     return score_all(bundle, [trajectory], judge)[0]
 
 
 def score_all(
-    bundle: Bundle, trajectories: Sequence[Trajectory], judge: Decides | None = None
+    bundle: Bundle, trajectories: Sequence[Trajectory], judge: Judge | None = None
 ) -> list[Scored]:
-    """Score trajectories, in order; what a judge must decide is asked turn by turn, in batches.
+    """Score trajectories, in order; a judge is asked about all of them at once.
 
     Without a judge, items with an `ask` are left out of the weights, also where a check could
-    decide them: a reward whose weights depend on the dialogue could be gamed.
+    decide them: a reward whose weights depend on the dialogue could be gamed. Raises ScoreError,
+    and EngineError where the judge can decide nothing at all.
     """
-    judged = judge is not None
-    open_ = [
-        _Scoring(t, Card(bundle.plan(find_instance(bundle, t.task), judged), facts_of(t)))
-        for t in trajectories
+    if judge is not None:
+        return judge.run(score_judged(bundle, trajectories, judge))
+    return [
+        score_facts(bundle.plan(find_instance(bundle, one.task), False), facts_of(one))
+        for one in trajectories
     ]
-    turns = max((len(one.card.plan.turns) for one in open_), default=0)
-    for number in range(turns):
-        _ask(bundle, judge, [(one, number, one.card.open_turn(number)) for one in open_])
-    _ask(bundle, judge, [(one, None, one.card.open_dialogue()) for one in open_])
-    return [one.card.total() for one in open_]
 
 
-def _ask(
-    bundle: Bundle,
-    judge: Decides | None,
-    waiting: Iterable[tuple[_Scoring, int | None, Sequence[PlannedItem]]],
-) -> None:
-    open_ = [(one, turn, item) for one, turn, items in waiting for item in items]
-    if judge is None or not open_:
-        return
-    answers = judge.decide([one.question(bundle, turn, item.item) for one, turn, item in open_])
-    for (one, _, item), decision in zip(open_, answers, strict=True):
-        one.card.decided(item.name, decision)
+async def score_judged(
+    bundle: Bundle, trajectories: Sequence[Trajectory], judge: Judge
+) -> list[Scored]:
+    """`score_all` with a judge, on the running loop."""
+    plans = [bundle.plan(find_instance(bundle, one.task), True) for one in trajectories]
+    async with task_group() as group:
+        tasks = [
+            group.create_task(Judging(bundle, plan, judge, group, masks=False).scored(one))
+            for plan, one in zip(plans, trajectories, strict=True)
+        ]
+    return [task.result() for task in tasks]
 
 
-@dataclass(frozen=True, slots=True)
-class _Scoring:
-    """A dialogue and what became of its items so far."""
-
-    trajectory: Trajectory
-    card: Card
-
-    def question(self, bundle: Bundle, turn: int | None, item: ir.Item) -> Question:
-        """What the judge is asked about an item; it sees the turns that were reached."""
-        whole = self.trajectory
-        reached = whole.turns[: self.card.reached]
-        seen = Trajectory(whole.id, whole.task, reached, whole.system, whole.opening)
-        instance = self.card.plan.instance
-        return Question(bundle.spec, instance.task, instance.row, turn, item, seen)
+def judge_record(decision: Decision) -> dict[str, Any]:
+    """What only a judge says: `step`, `agreement`, `confidence`, and a digest of its `question`."""
+    said = {name: getattr(decision, name) for name in ("step", "agreement", "confidence")}
+    said["question"] = decision.question or None
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def verdict_records(scored: Scored) -> dict[str, dict[str, Any]]:
-    """The decisions as JSON: full item name -> verdict, evidence, by, and a judge's reason."""
+    """The decisions as JSON: full item name -> verdict, evidence, by, and what a judge adds."""
     return {
         name: {
             "verdict": decision.verdict.value,
@@ -110,6 +91,7 @@ def verdict_records(scored: Scored) -> dict[str, dict[str, Any]]:
             ],
             "by": decision.by,
             **({"reason": decision.reason} if decision.reason else {}),
+            **(judge_record(decision) if decision.by == BY else {}),
         }
         for name, decision in scored.decisions.items()
     }

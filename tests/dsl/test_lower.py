@@ -162,6 +162,8 @@ def test_settings_have_defaults_and_a_task_its_own(spec: Any) -> None:
     )
     assert plain.simulate == (ir.Replay(),)
     assert plain.judge == ir.JudgeProtocol(votes=1, view="turn")
+    sure = spec(f"judge {{ votes 2 .. 5 until 1 }} task t {body.replace('ASSIGN', '')}")
+    assert sure.judge == ir.JudgeProtocol(votes=5, view="turn", first=2, until=1.0)
     own = spec(
         "assign { level step scale std at u } "
         f"task t {body.replace('ASSIGN', 'level turn at v, u')}"

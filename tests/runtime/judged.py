@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from cm2.judge import Answer, Answered, Prompt, Question
+from cm2.judge import Answer, Answered, Engine, Judge, Prompt, PromptedJudge, Question
+from cm2.judge.desk import Limits
 from cm2.trajectory import Call, Step, Trajectory, Turn
 from cm2dsl import ir
+from cm2dsl.reward.verdict import Decision
 
 PLACE = ir.Place(file="airline.cm2", line=1, column=1)
 TOOLS = (
@@ -64,7 +67,8 @@ def spec(votes: int = 1, view: str = "turn", system: str = "") -> ir.Spec:
     )
 
 
-TASK = ir.Task(name="book", turns=(), assign=ir.Assign(), place=PLACE)
+TURNS = tuple(ir.Turn(name=name, user=("…",), place=PLACE) for name in ("find", "book", "pay"))
+TASK = ir.Task(name="book", turns=TURNS, assign=ir.Assign(), place=PLACE)
 
 
 def item(ask: ir.Text | str = "Is it so?", *, focus: str = "reply", kind: str = "item") -> ir.Item:
@@ -90,16 +94,35 @@ def verdict(kind: str, *evidence: tuple[str, str], reason: str = "So it is.") ->
 
 
 class Scripted:
-    """An engine whose answers a function gives; `asked` has every batch of prompts it got."""
+    """An engine whose answers a function gives; `asked` has every prompt it got."""
+
+    identity = "scripted"
 
     def __init__(
         self, reply: Callable[[Prompt], Answer | str], control_tokens: Sequence[str] = ()
     ) -> None:
         self._reply = reply
         self.control_tokens = control_tokens
-        self.asked: list[list[Prompt]] = []
+        self.asked: list[Prompt] = []
 
-    def answer(self, prompts: Sequence[Prompt]) -> list[Answer]:
-        self.asked.append(list(prompts))
-        replies = [self._reply(prompt) for prompt in prompts]
-        return [Answered(reply) if isinstance(reply, str) else reply for reply in replies]
+    async def answer(self, prompt: Prompt) -> Answer:
+        self.asked.append(prompt)
+        reply = self._reply(prompt)
+        return Answered(reply) if isinstance(reply, str) else reply
+
+    async def close(self) -> None:
+        pass
+
+
+def judge_of(engine: Engine, files: Mapping[str, str] | None = None) -> PromptedJudge:
+    """A judge that waits for nothing before it asks again."""
+    return PromptedJudge(engine, files, limits=Limits(backoff=0))
+
+
+def decided(judge: Judge, *questions: Question) -> list[Decision]:
+    """The decisions on questions that are asked all at once, in their order."""
+
+    async def all_() -> list[Decision]:
+        return list(await asyncio.gather(*(judge.decide(one) for one in questions)))
+
+    return judge.run(all_())

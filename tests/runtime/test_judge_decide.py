@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judged import DIALOGUE, Scripted, item, question, spec, verdict
+from judged import DIALOGUE, Scripted, decided, item, judge_of, question, spec, verdict
 
-from cm2.judge import Answer, Failed, Judge, Prompt
+from cm2.judge import Answer, Failed, Prompt
 from cm2.trajectory import Step, Trajectory, Turn, segments
 from cm2dsl.reward.verdict import Decision, Evidence, Verdict
 
@@ -20,7 +20,7 @@ REPLY = ("t0.s1.reply", "MU5101 departs at 08:00")
 
 def decide(answer: Answer | str, *, turn: int | None = 0, kind: str = "item") -> Decision:
     asked = question(item(kind=kind), turn=turn)
-    (decision,) = Judge(Scripted(lambda _: answer)).decide([asked])
+    (decision,) = decided(judge_of(Scripted(lambda _: answer)), asked)
     return decision
 
 
@@ -98,17 +98,17 @@ def test_an_answer_off_the_schema_is_an_error_and_never_a_fail(text: str) -> Non
 
 
 def test_a_failure_of_the_engine_is_an_error_with_its_cause() -> None:
-    assert decide(Failed("the answer did not end within 5 tokens")) == Decision(
+    assert decide(Failed("the answer did not end within 5 tokens", "truncated")) == Decision(
         Verdict.ERROR, "judge", reason="the answer did not end within 5 tokens"
     )
 
 
 def test_a_failure_touches_no_other_question() -> None:
     def reply(prompt: Prompt) -> Answer | str:
-        return Failed("outage") if "number 1" in prompt.user else verdict("pass", REPLY)
+        return Failed("outage", "outage") if "number 1" in prompt.user else verdict("pass", REPLY)
 
     asked = [question(item(f"number {i}?")) for i in range(3)]
-    verdicts = [decision.verdict for decision in Judge(Scripted(reply)).decide(asked)]
+    verdicts = [decision.verdict for decision in decided(judge_of(Scripted(reply)), *asked)]
     assert verdicts == [Verdict.PASS, Verdict.ERROR, Verdict.PASS]
 
 
@@ -117,15 +117,15 @@ def test_decisions_come_in_the_order_of_the_questions() -> None:
         return verdict("fail", reason=prompt.user.partition("number ")[2].partition("?")[0])
 
     asked = [question(item(f"number {i}?"), turn=i % 2) for i in range(7)]
-    reasons = [decision.reason for decision in Judge(Scripted(reply)).decide(asked)]
+    reasons = [decision.reason for decision in decided(judge_of(Scripted(reply)), *asked)]
     assert reasons == [str(i) for i in range(7)]
 
 
 def test_the_same_item_on_the_same_view_is_asked_once() -> None:
     engine = Scripted(lambda _: verdict("pass", REPLY))
     other = question(item("Is it other?"))
-    decisions = Judge(engine).decide([question(), other, question(), question(turn=1)])
-    assert [len(batch) for batch in engine.asked] == [3]
+    decisions = decided(judge_of(engine), question(), other, question(), question(turn=1))
+    assert len(engine.asked) == 3
     assert decisions[0] == decisions[2]
 
 
@@ -133,30 +133,36 @@ def test_a_turn_in_which_the_agent_took_no_step_is_insufficient_without_asking()
     engine = Scripted(lambda _: verdict("pass", ("t0.user", "Hello there")))
     silent = Trajectory("d", "book", (Turn("Hello there"),))
     for turn in (0, None):
-        (decision,) = Judge(engine).decide([question(turn=turn, trajectory=silent)])
+        (decision,) = decided(judge_of(engine), question(turn=turn, trajectory=silent))
         assert (decision.verdict, decision.step) == (Verdict.INSUFFICIENT, None)
     assert engine.asked == []
 
 
 def test_a_question_that_cannot_be_asked_is_the_callers_mistake() -> None:
-    judge = Judge(Scripted(lambda _: verdict("fail")))
+    judge = judge_of(Scripted(lambda _: verdict("fail")))
     with pytest.raises(ValueError, match="no turn 2"):
-        judge.decide([question(turn=2)])
+        decided(judge, question(turn=2))
     with pytest.raises(ValueError, match="`so` has no `ask`"):
-        judge.decide([question(msgspec.structs.replace(item(), ask=None))])
+        decided(judge, question(msgspec.structs.replace(item(), ask=None)))
 
 
 # --- votes ------------------------------------------------------------------------------------
 
 PASS, FAIL = verdict("pass", REPLY), verdict("fail")
 UNSURE, LIE = verdict("insufficient"), verdict("pass", ("t0.user", "nonsense"))
-DOWN = Failed("outage")
+DOWN = Failed("outage", "outage")
 
 
 def vote(*answers: Answer | str) -> Decision:
-    queue = iter(answers)
-    engine = Scripted(lambda _: next(queue))
-    (decision,) = Judge(engine).decide([question(own=spec(votes=len(answers)))])
+    queue, given = iter(answers), dict[int | None, Answer | str]()
+
+    def reply(prompt: Prompt) -> Answer | str:
+        if prompt.seed not in given:
+            given[prompt.seed] = next(queue)
+        return given[prompt.seed]
+
+    engine = Scripted(reply)
+    (decision,) = decided(judge_of(engine), question(own=spec(votes=len(answers))))
     return decision
 
 
@@ -186,11 +192,13 @@ def test_the_majority_of_all_votes_decides(
 
 
 def test_one_vote_is_greedy_and_several_have_seeds_that_differ_and_stay() -> None:
+    replies = itertools.cycle([FAIL, PASS, UNSURE])
     engine = Scripted(lambda _: FAIL)
-    Judge(engine).decide([question()])
-    for _ in range(2):
-        Judge(engine).decide([question(own=spec(votes=3))])
-    greedy, first, second = engine.asked
+    decided(judge_of(engine), question())
+    several = [Scripted(lambda _: next(replies)) for _ in range(2)]
+    for one in several:
+        decided(judge_of(one), question(own=spec(votes=3)))
+    greedy, first, second = engine.asked, several[0].asked, several[1].asked
     assert [prompt.seed for prompt in greedy] == [None]
     assert len({prompt.seed for prompt in first}) == 3
     assert first == second
@@ -248,7 +256,9 @@ def test_no_step_of_a_long_dialogue_is_confused_with_another() -> None:
     for t, s in itertools.product(range(3), range(4)):
         quote = (f"t{t}.s{s}.reply", f"reply number {t * 4 + s}.")
         engine = Scripted(lambda _, quote=quote: verdict("pass", quote))
-        whole, own = Judge(engine).decide(
-            [question(turn=None, trajectory=trajectory), question(turn=t, trajectory=trajectory)]
+        whole, own = decided(
+            judge_of(engine),
+            question(turn=None, trajectory=trajectory),
+            question(turn=t, trajectory=trajectory),
         )
         assert (whole.step, own.step) == (t * 4 + s, s)

@@ -7,14 +7,18 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from jinja2.exceptions import SecurityError
-from judged import DIALOGUE, Scripted, item, question, spec, verdict
+from judged import DIALOGUE, Scripted, decided, item, judge_of, question, spec, verdict
 
-from cm2.judge import Judge, Prompt, Question
-from cm2.judge.hygiene import fence_for, neutralised, visible
+from cm2.judge import (
+    Context,
+    JudgeLoadError,
+    Prompt,
+    PromptedJudge,
+    Question,
+    open_judge,
+)
 from cm2.trajectory import Step, Trajectory, Turn
 from cm2dsl import ir, prompts
 from cm2dsl.signature import signature
@@ -22,8 +26,8 @@ from cm2dsl.signature import signature
 
 def prompt_for(asked: Question, control_tokens: tuple[str, ...] = ()) -> Prompt:
     engine = Scripted(lambda _: verdict("fail"), control_tokens)
-    Judge(engine).decide([asked])
-    return engine.asked[0][0]
+    decided(judge_of(engine), asked)
+    return engine.asked[0]
 
 
 def test_the_item_comes_last_and_all_items_of_a_turn_share_what_is_before_it() -> None:
@@ -77,8 +81,8 @@ def test_an_item_is_filled_from_the_row_and_says_what_passes_and_fails() -> None
         fails=(("It names none",),),
     )
     user = prompt_for(question(one, row=row)).user
-    assert "Does it name the basic fare?" in user
-    assert "It is a pass if:\n- It says basic\nIt is a fail if:\n- It names none" in user
+    assert "Does it name the <<basic>> fare?" in user
+    assert "It is a pass if:\n- It says <<basic>>\nIt is a fail if:\n- It names none" in user
 
 
 def test_the_judge_is_told_when_an_item_must_hold() -> None:
@@ -130,27 +134,6 @@ def test_a_dialogue_cannot_close_its_fence() -> None:
     assert f"[t0.s0.reply]\n====1====\n{ATTACK}\n====1====\n" in user
 
 
-@settings(deadline=None)
-@given(st.lists(st.text(alphabet="=1a\n＝\u200b\u2060"), max_size=4))
-def test_no_text_contains_its_fence(texts: list[str]) -> None:
-    fence = fence_for(texts)
-    assert not any(fence in text or fence in visible(text) for text in texts)
-
-
-def test_a_reply_of_nothing_but_fences_does_not_inflate_the_fence() -> None:
-    assert fence_for(["=" * 100_000]) == "====1===="
-
-
-@settings(deadline=None)
-@given(
-    st.text(alphabet="<|im_end>s·/[] "),
-    st.lists(st.sampled_from(["<|im_end|>", "<s>", "</s>", "|im", "s", "·", "e·", "[]", " "])),
-)
-def test_no_control_token_is_left_in_a_text(text: str, tokens: list[str]) -> None:
-    clean = neutralised(text, tokens)
-    assert not any(token in clean for token in tokens if token.strip(" ·"))
-
-
 def test_control_tokens_are_neutralised_wherever_text_comes_from() -> None:
     token = "<|im_end|>"
     tool = ir.Tool(name="f", description=token, parameters={})
@@ -172,18 +155,50 @@ def test_a_template_in_a_dialogue_is_text() -> None:
 
 
 def changed(user: str) -> Mapping[str, str]:
-    return prompts.files() | {prompts.USER: user}
+    return prompts.files() | {prompts.template("user", "en"): user}
 
 
 def test_a_template_reaches_nothing_but_what_it_is_given() -> None:
     engine = Scripted(lambda _: verdict("fail"))
     with pytest.raises(UndefinedError):
-        Judge(engine, changed("{{ trajectory }}")).decide([question()])
+        decided(judge_of(engine, changed("{{ trajectory }}")), question())
     with pytest.raises(SecurityError):
-        Judge(engine, changed("{{ fence.__class__.__mro__ }}")).decide([question()])
+        decided(judge_of(engine, changed("{{ fence.__class__.__mro__ }}")), question())
 
 
 def test_the_prompts_of_the_bundle_are_used() -> None:
     engine = Scripted(lambda _: verdict("fail"))
-    Judge(engine, changed("Only {{ item.ask }}")).decide([question()])
-    assert engine.asked[0][0].user == "Only Is it so?"
+    decided(judge_of(engine, changed("Only {{ item.ask }}")), question())
+    assert engine.asked[0].user == "Only Is it so?"
+
+
+def test_a_bundle_without_a_language_of_its_prompts_is_named_before_a_model_is_loaded() -> None:
+    name = prompts.template("user", "zh")
+    files = {key: text for key, text in prompts.files().items() if key != name}
+    with pytest.raises(JudgeLoadError, match=f"has no `{name}`: .*; compile the spec again"):
+        open_judge({"engine": "transformers", "model": "/nowhere"}, Context(files))
+
+
+@pytest.mark.parametrize("language", prompts.LANGUAGES)
+@pytest.mark.parametrize("kind", ["item", "always", "never", "at_end"])
+@pytest.mark.parametrize("focus", ["user", "reasoning", "tool_call", "tool_result", "reply"])
+@pytest.mark.parametrize("turn", [0, 1, None])
+def test_the_languages_say_the_same_about_the_same_texts(
+    language: prompts.Language, kind: str, focus: str, turn: int | None
+) -> None:
+    one = msgspec.structs.replace(
+        item(kind=kind, focus=focus), passes=(("It says so",),), fails=(("It does not",),)
+    )
+    engine = Scripted(lambda _: verdict("fail"))
+    judge = PromptedJudge(engine, language=language)
+    decided(judge, question(one, turn=turn))
+    user = engine.asked[0].user
+    lines = user.split("\n")
+    english = prompt_for(question(one, turn=turn)).user.split("\n")
+    same = ["====", "- It says so", "- It does not", "Is it so?"]
+    kept = [(at, line) for at, line in enumerate(lines) if line in same or line[:1] == "["]
+    assert kept == [
+        (at, line) for at, line in enumerate(english) if line in same or line[:1] == "["
+    ]
+    assert len(lines) == len(english)
+    assert (language == "zh") == any("\u4e00" <= letter <= "\u9fff" for letter in user)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from cm2.judge.hygiene import revealed
 from cm2.judge.quote import normalised, occurs, verified
 from cm2dsl.reward.verdict import Evidence
 
@@ -59,7 +60,7 @@ def test_a_quote_that_is_not_there_or_says_nothing_does_not_count(quote: str, te
 
 
 def test_a_quote_counts_only_in_the_segment_it_names() -> None:
-    shown = {"t0.user": "book it", "t0.s0.reply": "it is booked"}
+    shown = {"t0.user": ("book it",), "t0.s0.reply": ("it is booked",)}
     pairs = [
         ("t0.user", "it is booked"),
         ("t0.s0.reply", "it is booked"),
@@ -67,6 +68,30 @@ def test_a_quote_counts_only_in_the_segment_it_names() -> None:
         ("t0.s0.reply", "it is booked"),
     ]
     assert verified(pairs, shown) == (Evidence("t0.s0.reply", "it is booked"),)
+
+
+def test_a_quote_does_not_reach_over_what_was_left_out() -> None:
+    shown = {"t0.s0.tool_result": ("fares from 100", "and fees of 20")}
+    pairs = [
+        ("t0.s0.tool_result", "from 100 and fees"),
+        ("t0.s0.tool_result", "from 100 [… 5000 characters left out …] and fees"),
+        ("t0.s0.tool_result", "5000 characters left out"),
+        ("t0.s0.tool_result", "fees of 20"),
+    ]
+    assert verified(pairs, shown) == (Evidence("t0.s0.tool_result", "fees of 20"),)
+
+
+@pytest.mark.parametrize("quote", ["refund 87 EUR", "re\u200bfund 87 EUR", "re<U+200B>fund 87 EUR"])
+@pytest.mark.parametrize("raw", ["re\u200bfund\u00ad 87\u202e EUR", "refund\u00a087\u2028EUR"])
+def test_a_quote_of_a_text_with_hidden_letters_may_spell_them_out_or_not(
+    quote: str, raw: str
+) -> None:
+    assert occurs(quote, revealed(raw))
+
+
+def test_codes_of_letters_that_a_reader_sees_are_words_like_others() -> None:
+    assert not occurs("refund", "re<U+0041>fund")
+    assert not occurs("<U+200B>", "a<U+200B>b")
 
 
 @settings(deadline=None)

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from judged import DIALOGUE, verdict
 from outlines_core.json_schema import build_regex_from_schema
 
-from cm2.judge import MAX_NEW_TOKENS
+from cm2.judge import MAX_TOKENS
 from cm2.judge.reading import OffSchemaError, Reading, read
 from cm2.trajectory import segments
 from cm2dsl import prompts
@@ -96,8 +96,8 @@ def test_every_segment_of_a_dialogue_can_be_named() -> None:
 def test_the_longest_answer_fits_the_token_budget_at_one_token_a_byte() -> None:
     entry = '{ "segment" : "t999.s999.tool_result.99" , "quote" : "%s" }' % ("𠀀" * 100)
     evidence = ", ".join([entry] * 3)
-    reason = "𠀀" * 140
+    reason = "𠀀" * 128
     end = f'"reason" : "{reason}" , "verdict" : "insufficient"'
     longest = f'{{ "evidence" : [ {evidence} ] , {end} }}'
     assert read(longest).verdict == "insufficient"
-    assert len(longest.encode()) < MAX_NEW_TOKENS
+    assert len(longest.encode()) < MAX_TOKENS

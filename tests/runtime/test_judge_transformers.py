@@ -15,17 +15,28 @@ from typing import Any
 import judge_models
 import pytest
 import torch
-from judged import DIALOGUE, item, question, spec
+from judged import DIALOGUE, decided, item, question, spec
 from tokenizers import Tokenizer
 
-from cm2.judge import Answered, Failed, Judge, JudgeLoadError, Prompt, Question, load_judge
+from cm2.judge import (
+    Answer,
+    Answered,
+    EngineError,
+    Failed,
+    Judge,
+    JudgeLoadError,
+    Prompt,
+    Question,
+    load_judge,
+)
+from cm2.judge.engine import Usage
+from cm2.judge.engines.transformers import TransformersEngine, load_engine
 from cm2.judge.reading import read
-from cm2.judge.transformers_engine import TransformersEngine, load_engine
 from cm2.trajectory import Step
 from cm2dsl import prompts
 from cm2dsl.reward.verdict import Decision, Verdict
 
-SCHEMA = prompts.files()[prompts.SCHEMA]
+FILES = prompts.files()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,13 +55,22 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def judge(model_dir: Path) -> Judge:
-    return load_judge(model_dir, batch_size=64)
+    return load_judge(model_dir, batch=64)
 
 
-def engine(
-    directory: Path, *, max_new_tokens: int = 2048, batch_size: int = 8
-) -> TransformersEngine:
-    return load_engine(directory, SCHEMA, max_new_tokens=max_new_tokens, batch_size=batch_size)
+def engine(directory: Path, *, max_tokens: int = 2048, batch_size: int = 8) -> TransformersEngine:
+    return load_engine(directory, FILES, max_tokens=max_tokens, batch_size=batch_size)
+
+
+def alike(answers: Sequence[Answer]) -> list[Answer]:
+    """Answers without what it took to decode them, and without what floats decide.
+
+    That probabilities are the same to four digits is tested in test_judge_prefix.py.
+    """
+    return [
+        Answered(one.text) if isinstance(one, Answered) else replace(one, usage=Usage())
+        for one in answers
+    ]
 
 
 def many(count: int, votes: int = 1) -> list[Question]:
@@ -63,7 +83,7 @@ def many(count: int, votes: int = 1) -> list[Question]:
 
 
 def test_every_verdict_parses_and_a_random_pass_is_insufficient(judge: Judge) -> None:
-    decisions = judge.decide(many(200)) + judge.decide(many(20, votes=3))
+    decisions = decided(judge, *many(200), *many(20, votes=3))
     verdicts = Counter(decision.verdict for decision in decisions)
     assert set(verdicts) == {Verdict.FAIL, Verdict.INSUFFICIENT}
     unverified = [d for d in decisions if d.reason.startswith("passed without a quote")]
@@ -86,7 +106,7 @@ def test_every_make_of_tokenizer_answers_on_schema(
 ) -> None:
     directory = judge_models.save(tmp_path, make(), template=template)
     asked = [Prompt("Judge.", f"question {i}", seed=i) for i in range(24)]
-    answers = engine(directory, batch_size=24).answer(asked)
+    answers = engine(directory, batch_size=24).answers(asked)
     readings = [read(answer.text) for answer in answers if isinstance(answer, Answered)]
     assert len(readings) == 24
     assert len({reading.reason for reading in readings}) > 1
@@ -94,7 +114,7 @@ def test_every_make_of_tokenizer_answers_on_schema(
 
 def test_a_judge_that_runs_out_of_tokens_gives_an_error_and_no_verdict(model_dir: Path) -> None:
     for limit in (1, 8):
-        decisions = load_judge(model_dir, max_new_tokens=limit).decide(many(6))
+        decisions = decided(load_judge(model_dir, max_tokens=limit), *many(6))
         reason = f"the answer did not end within {limit} tokens"
         assert decisions == [Decision(Verdict.ERROR, "judge", reason=reason)] * 6
 
@@ -103,7 +123,7 @@ def test_a_prompt_that_does_not_fit_is_an_error_and_the_others_are_judged(model_
     long = replace(DIALOGUE.turns[1], steps=(Step(reply="x y " * 9000),))
     trajectory = replace(DIALOGUE, turns=(DIALOGUE.turns[0], long))
     asked = [question(turn=0, trajectory=trajectory), question(turn=1, trajectory=trajectory)]
-    fits, does_not = load_judge(model_dir).decide(asked)
+    fits, does_not = decided(load_judge(model_dir), *asked)
     assert fits.verdict in (Verdict.FAIL, Verdict.INSUFFICIENT)
     assert does_not.verdict is Verdict.ERROR
     assert "leaves no room for an answer in the model's context of 8192" in does_not.reason
@@ -113,21 +133,22 @@ def test_an_answer_may_use_what_is_left_of_the_context(tmp_path: Path) -> None:
     """The long prompt leaves little, the short one enough, also where they share a batch."""
     directory = judge_models.save(tmp_path, judge_models.letters(), context=1500)
     short, long = Prompt("a", "b", seed=2), Prompt("a", "b" * 1400, seed=2)
-    first, second = engine(directory).answer([long, short])
-    assert first == Failed("the answer did not end within 95 tokens")
+    first, second = engine(directory).answers([long, short])
+    assert alike([first]) == [Failed("the answer did not end within 95 tokens", "truncated")]
     assert isinstance(second, Answered)
 
 
 def test_answers_do_not_depend_on_what_shares_their_batch(model_dir: Path) -> None:
     asked = [Prompt("Judge.", f"question {i}" * (1 + i % 5), seed=i % 4 or None) for i in range(12)]
-    alone = engine(model_dir, batch_size=1).answer(asked)
-    together = engine(model_dir, batch_size=12).answer(asked[::-1])[::-1]
-    assert alone == together
+    own = engine(model_dir)
+    alone = [answer for prompt in asked for answer in own.answers([prompt])]
+    together = own.answers(asked[::-1])[::-1]
+    assert alike(alone) == alike(together)
 
 
 def test_the_same_seed_gives_the_same_answer_and_another_seed_another(model_dir: Path) -> None:
     own = engine(model_dir)
-    once, again, other = own.answer([Prompt("a", "b", seed) for seed in (1, 1, 2)])
+    once, again, other = alike(own.answers([Prompt("a", "b", seed) for seed in (1, 1, 2)]))
     assert once == again != other
 
 
@@ -136,25 +157,25 @@ class SmallMemory(TransformersEngine):
 
     rows = 0
 
-    def _decode(self, rows: Sequence[Any], limit: int) -> list[list[int]]:
+    def _decode(self, rows: Sequence[Any], *more: Any) -> list[Any]:
         if len(rows) > self.rows:
             raise torch.OutOfMemoryError
-        return super()._decode(rows, limit)
+        return super()._decode(rows, *more)
 
 
 def test_a_batch_too_large_for_the_memory_is_halved_until_it_fits(model_dir: Path) -> None:
     asked = [Prompt("a", "b", seed) for seed in range(7)]
     own = engine(model_dir)
-    small = SmallMemory(own._loaded, own._constraint, max_new_tokens=2048, batch_size=8)
-    assert {type(answer) for answer in small.answer(asked)} == {Failed}
+    small = SmallMemory(own._loaded, own._schemas, max_tokens=2048, batch_size=8)
+    assert {type(answer) for answer in small.answers(asked)} == {Failed}
     small.rows = 2
-    assert small.answer(asked) == own.answer(asked)
+    assert alike(small.answers(asked)) == alike(own.answers(asked))
 
 
 def test_an_answer_holds_no_control_token(model_dir: Path) -> None:
     own = engine(model_dir, batch_size=24)
     assert set(own.control_tokens) == set(judge_models.CONTROL)
-    answers = own.answer([Prompt("a", "b", seed) for seed in range(24)])
+    answers = own.answers([Prompt("a", "b", seed) for seed in range(24)])
     texts = [answer.text for answer in answers if isinstance(answer, Answered)]
     assert len(texts) == 24
     assert not any(token in text for token in judge_models.CONTROL for text in texts)
@@ -165,7 +186,7 @@ def test_a_directorys_own_generation_settings_do_not_apply(model_dir: Path, tmp_
     settings = {"do_sample": True, "repetition_penalty": 9.0, "min_new_tokens": 900}
     (directory / "generation_config.json").write_text(json.dumps(settings))
     asked = [Prompt("a", "b")]
-    assert engine(directory).answer(asked) == engine(model_dir).answer(asked)
+    assert alike(engine(directory).answers(asked)) == alike(engine(model_dir).answers(asked))
 
 
 SYSTEM_REFUSED = (
@@ -234,12 +255,17 @@ def test_weights_that_are_not_complete_are_refused(model_dir: Path, tmp_path: Pa
 
 
 def test_a_tokenizer_that_cannot_judge_is_refused(tmp_path: Path) -> None:
-    braces = judge_models.save(tmp_path / "a", judge_models.without_braces())
-    assert 'cannot spell a verdict: no token begins with any of ["{"]' in refused(braces)
     endless = judge_models.save(tmp_path / "b", judge_models.letters(), end=None)
     assert "has no end token" in refused(endless)
     foreign = judge_models.save(tmp_path / "c", judge_models.letters(), vocabulary=50)
     assert "they do not belong together" in refused(foreign)
+
+
+def test_a_tokenizer_that_cannot_spell_a_verdict_judges_nothing(tmp_path: Path) -> None:
+    braces = judge_models.save(tmp_path, judge_models.without_braces())
+    with pytest.raises(EngineError, match="cannot spell a verdict") as caught:
+        decided(load_judge(braces), question())
+    assert 'no token begins with any of ["{"]' in caught.value.message
 
 
 def test_a_chat_template_without_the_users_words_is_refused(tmp_path: Path) -> None:

@@ -28,10 +28,10 @@ def test_requests_of_all_dialogues_share_a_batch_whatever_the_tools_delays():
         batches: list[list[list[int]]] = []
 
         def dialogue(index: int, delay: float):
-            async def run(generate):
-                await generate(request(index))
+            async def run(seat):
+                await seat.generate(request(index))
                 await asyncio.sleep(delay)
-                return (await generate(request(index, 1))).ids
+                return (await seat.generate(request(index, 1))).ids
 
             return run
 
@@ -45,9 +45,9 @@ def test_a_dialogue_that_ends_does_not_hold_up_the_others():
     batches: list[list[list[int]]] = []
 
     def dialogue(rounds: int):
-        async def run(generate):
+        async def run(seat):
             for _ in range(rounds):
-                await generate(request(rounds))
+                await seat.generate(request(rounds))
             return rounds
 
         return run
@@ -58,11 +58,11 @@ def test_a_dialogue_that_ends_does_not_hold_up_the_others():
 
 
 def test_the_first_failure_is_raised_and_ends_the_others():
-    async def breaks(generate):
+    async def breaks(seat):
         raise KeyError("spec")
 
-    async def waits(generate):
-        await generate(request(1))
+    async def waits(seat):
+        await seat.generate(request(1))
         await asyncio.sleep(3600)
 
     with pytest.raises(KeyError):
@@ -73,8 +73,8 @@ def test_a_sampler_that_fails_fails_the_run():
     def sample(requests: list[Request]) -> list[Sampled]:
         raise MemoryError
 
-    async def asks(generate):
-        await generate(request(1))
+    async def asks(seat):
+        await seat.generate(request(1))
 
     with pytest.raises(MemoryError):
         asyncio.run(play_together([asks, asks], sample))

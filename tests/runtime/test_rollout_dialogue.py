@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def rollout(
     users: Sequence[str] = ("Cancel AB12",),
     *,
     limits: Limits = ROOMY,
-    goes_on: Callable[..., bool] = lambda trajectory: True,
+    goes_on: bool = True,
     ended: bool = True,
 ) -> Rollout:
     left = list(says)
@@ -40,10 +40,13 @@ def rollout(
         ids = [*ids, *([CODEC.end] if ended else ids * 100)][: request.budget]
         return [Sampled(ids, [-0.25] * len(ids))]
 
-    episode = Episode("e", "serve", "Be brief.", users, call_tool, goes_on)
+    async def gate(trajectory):
+        return goes_on
+
+    episode = Episode("e", "serve", "Be brief.", users, call_tool, gate)
     [found] = asyncio.run(
         play_together(
-            [lambda generate: play(episode, CODEC, generate, limits, np.random.default_rng(0))],
+            [lambda seat: play(episode, CODEC, seat.generate, limits, np.random.default_rng(0))],
             sample,
         )
     )
@@ -92,10 +95,13 @@ def test_sampled_ids_are_kept_where_the_tokenizer_would_write_them_otherwise():
         seen.append(list(requests[0].ids))
         return [Sampled([*odd, CODEC.end], [0.0] * 5)]
 
-    episode = Episode("e", "serve", "", ["Hi", "Again"], call_tool, lambda trajectory: True)
+    async def goes_on(trajectory):
+        return True
+
+    episode = Episode("e", "serve", "", ["Hi", "Again"], call_tool, goes_on)
     asyncio.run(
         play_together(
-            [lambda g: play(episode, CODEC, g, Limits(), np.random.default_rng(0))], sample
+            [lambda s: play(episode, CODEC, s.generate, Limits(), np.random.default_rng(0))], sample
         )
     )
     start = len(seen[0])
@@ -103,7 +109,7 @@ def test_sampled_ids_are_kept_where_the_tokenizer_would_write_them_otherwise():
 
 
 def test_a_strict_item_that_does_not_hold_ends_the_dialogue():
-    played = rollout(["No."], ["Cancel AB12", "Thanks"], goes_on=lambda trajectory: False)
+    played = rollout(["No."], ["Cancel AB12", "Thanks"], goes_on=False)
     assert played.stop == "strict"
     assert len(played.trajectory.turns) == 1
     assert well_formed(played)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from cm2.bundle import Bundle, load, open_spec
 from cm2.cli import main
-from cm2.judge.view import Question
+from cm2.judge import EngineError, Judge, Question
 from cm2.score import ScoreError, find_instance, score, score_all
 from cm2.trajectory import Call, Step, Trajectory, Turn
 from cm2dsl.emit.bundle import BundleError
@@ -49,18 +52,22 @@ def dialogue(*turns: Sequence[Step], task: str = "t") -> Trajectory:
     return Trajectory("d", task, tuple(Turn("go", tuple(steps)) for steps in turns))
 
 
-class Says:
+class Says(Judge):
     """A judge that says what it was told to, of each item, and remembers what it was asked."""
 
     def __init__(self, **verdicts: str) -> None:
+        super().__init__()
         self.verdicts = verdicts
-        self.asked: list[list[str]] = []
+        self.asked: list[str] = []
+        self.questions: list[Question] = []
 
-    def decide(self, questions: Sequence[Question]) -> list[Decision]:
-        self.asked.append([question.item.name for question in questions])
-        return [self._decide(question) for question in questions]
+    async def release(self) -> None:
+        pass
 
-    def _decide(self, question: Question) -> Decision:
+    async def decide(self, question: Question) -> Decision:
+        self.asked.append(question.item.name)
+        self.questions.append(question)
+        await asyncio.sleep(0)
         verdict = Verdict(self.verdicts.get(question.item.name, "fail"))
         turns = question.trajectory.turns
         steps = turns if question.turn is None else turns[question.turn : question.turn + 1]
@@ -237,12 +244,12 @@ JUDGED = """turn u { user "go"
 def test_a_judge_is_asked_what_checks_leave_open(spec: Any) -> None:
     bundle, judge = spec(JUDGED), Says(kind="pass", price="pass")
     scored = score(bundle, dialogue([calling("search"), saying("It is 120")]), judge)
-    assert judge.asked == [["kind"]]
+    assert judge.asked == ["kind"]
     assert scored.decisions["u.price"].by == "check"
     assert scored.decisions["u.kind"].by == "judge"
     assert scored.reward == 1.0
     score(bundle, dialogue([calling("search"), saying("cheap")]), judge)
-    assert judge.asked[1] == ["kind", "price"]
+    assert judge.asked[1:] == ["kind", "price"]
 
 
 def test_a_call_decides_both_ways_also_where_there_is_a_judge(spec: Any) -> None:
@@ -255,26 +262,96 @@ def test_a_call_decides_both_ways_also_where_there_is_a_judge(spec: Any) -> None
     judge = Says(b="pass")
     scored = score(bundle, dialogue([saying("y")]), judge)
     assert scored.decisions["u.a"].by == "check"
-    assert judge.asked == [["b"]]
+    assert judge.asked == ["b"]
     scored = score(bundle, dialogue([calling("search", reply="x")]), judge)
     assert scored.decisions["u.b"].by == "check"
     assert scored.decisions["u.b"].verdict is Verdict.FAIL
 
 
-def test_judges_are_asked_turn_by_turn_for_all_dialogues_at_once(spec: Any) -> None:
-    bundle = spec(
-        """turn a { user "go" item x strict { ask "Is it?" } }
+GATED = """turn a { user "go" item x strict { ask "Is it?" } item w { ask "Is it?" } }
            turn b { user "on" item y { ask "Is it?" } }
            item z { ask "Is it?" }"""
-    )
+
+
+def test_a_turn_is_asked_about_when_the_gate_before_it_is_open(spec: Any) -> None:
+    bundle = spec(GATED)
     judge = Says(x="pass")
     both = [dialogue([saying("1")], [saying("2")]), dialogue([saying("3")])]
     scored = score_all(bundle, both, judge)
-    assert judge.asked == [["x", "x"], ["y"], ["z", "z"]]
-    assert [one.turn_rewards for one in scored] == [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
+    assert judge.asked == ["x", "w", "x", "w", "y", "z", "z"]
+    assert [one.turn_rewards for one in scored] == [[0.5, 0.0, 0.0], [0.5, 0.0, 0.0]]
     closed = Says(x="fail")
     score_all(bundle, both, closed)
-    assert closed.asked == [["x", "x"], ["z", "z"]]
+    assert closed.asked == ["x", "w", "x", "w", "z", "z"]
+
+
+def shown_turns(judge: Says) -> dict[str, int]:
+    return {each.item.name: len(each.trajectory.turns) for each in judge.questions}
+
+
+def test_an_item_of_a_turn_is_shown_what_was_said_up_to_its_end(spec: Any) -> None:
+    judge = Says(x="pass")
+    score(spec(GATED), dialogue([saying("1")], [saying("2")]), judge)
+    assert shown_turns(judge) == {"x": 1, "w": 1, "y": 2, "z": 2}
+
+
+def test_what_is_shown_the_whole_dialogue_waits_for_its_end_unless_a_gate_hangs_on_it(
+    spec: Any,
+) -> None:
+    bundle = spec(GATED)
+    whole = msgspec.structs.replace(bundle.spec.judge, view="dialogue")
+    bundle = replace(bundle, spec=msgspec.structs.replace(bundle.spec, judge=whole))
+    judge = Says(x="pass")
+    score(bundle, dialogue([saying("1")], [saying("2")]), judge)
+    assert shown_turns(judge) == {"x": 1, "w": 2, "y": 2, "z": 2}
+    closed = Says(x="fail")
+    score(bundle, dialogue([saying("1")], [saying("2")]), closed)
+    assert shown_turns(closed) == {"x": 1, "w": 1, "z": 1}
+
+
+def test_a_judge_of_whole_dialogues_is_shown_them_whatever_the_view(spec: Any) -> None:
+    judge = Says(x="pass")
+    judge.whole_dialogues = True
+    score(spec(GATED), dialogue([saying("1")], [saying("2")]), judge)
+    assert shown_turns(judge) == {"x": 1, "w": 2, "y": 2, "z": 2}
+
+
+def test_what_comes_after_an_unsatisfied_item_is_not_asked_unless_more_hangs_on_it(
+    spec: Any,
+) -> None:
+    bundle = spec(
+        """turn a { user "go"
+          item x { ask "Is it?" }
+          item y after x { ask "Is it?" }
+          item z after y { ask "Is it?" }
+          item v after x veto { ask "Is it?" }
+          item w after v { ask "Is it?" }
+        }"""
+    )
+    judge = Says(x="fail", v="pass")
+    scored = score(bundle, dialogue([saying("1")]), judge)
+    assert judge.asked == ["x", "v"]
+    assert {name: one.by for name, one in scored.decisions.items()} == {
+        "a.x": "judge",
+        "a.y": "after",
+        "a.z": "after",
+        "a.v": "judge",
+        "a.w": "after",
+    }
+
+
+class Broken(Says):
+    """A judge whose engine cannot answer at all."""
+
+    async def decide(self, question: Question) -> Decision:
+        await asyncio.sleep(0)
+        raise EngineError("the key is wrong", "set KEY")
+
+
+def test_an_engine_that_can_decide_nothing_ends_the_scoring_with_its_own_error(spec: Any) -> None:
+    both = [dialogue([saying("1")], [saying("2")]), dialogue([saying("3")])]
+    with pytest.raises(EngineError, match="the key is wrong; set KEY"):
+        score_all(spec(GATED), both, Broken())
 
 
 def test_insufficient_is_not_satisfied(spec: Any) -> None:

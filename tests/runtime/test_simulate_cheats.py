@@ -12,7 +12,7 @@ import pytest
 from simulated import judgement, open_world, simulator
 
 from cm2.bundle import Bundle, open_spec
-from cm2.judge.view import Question
+from cm2.judge import Judge, Question
 from cm2.score import score_all
 from cm2.simulate import Simulator, World
 from cm2.trajectory import Call, Step, Trajectory, Turn
@@ -28,13 +28,13 @@ def airline() -> Bundle:
     return open_spec(AIRLINE)
 
 
-class Generous:
+class Generous(Judge):
     """The judge that a cheat would like: it passes every reply that there is."""
 
-    def decide(self, questions: Sequence[Question]) -> list[Decision]:
-        return [self._decide(question) for question in questions]
+    async def release(self) -> None:
+        pass
 
-    def _decide(self, question: Question) -> Decision:
+    async def decide(self, question: Question) -> Decision:
         turns = question.trajectory.turns
         scope = turns if question.turn is None else turns[question.turn : question.turn + 1]
         said = any(step.reply for turn in scope for step in turn.steps)

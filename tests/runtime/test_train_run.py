@@ -143,6 +143,11 @@ def test_a_finished_run_is_not_overwritten(tmp_path):
 
 def test_a_spec_without_recordings_needs_a_model(tmp_path):
     with pytest.raises(RunError, match="give one with --model"):
+        train(desk(tmp_path), replace(SHORT, groups=1), tmp_path / "run")
+
+
+def test_a_step_cannot_play_more_rows_than_there_are(tmp_path):
+    with pytest.raises(RunError, match="plays 4 rows, and the spec has 1 to train on"):
         train(desk(tmp_path), SHORT, tmp_path / "run")
 
 

@@ -12,8 +12,9 @@ from typing import NoReturn
 
 import click
 
-from cm2.bundle import Bundle
 from cm2.commands.interrupts import INTERRUPTED, ignore
+from cm2.commands.judge_options import judge_options, judge_settings, opened_judge
+from cm2.commands.judge_report import judge_text
 from cm2.commands.score_faults import STDOUT, cannot, fail, naming
 from cm2.commands.score_rejects import counted, nothing_scored, rejected_text
 from cm2.commands.score_report import (
@@ -24,8 +25,7 @@ from cm2.commands.score_report import (
     summary_text,
 )
 from cm2.commands.spec import open_or_exit, spec_files
-from cm2.judge import MAX_NEW_TOKENS, JudgeLoadError, load_judge
-from cm2.score import Decides
+from cm2.judge.engine import EngineError
 from cm2.scoring.compare import SUCCESS
 from cm2.scoring.output import Output, Partial, run_key, stamp
 from cm2.scoring.places import OutputFault, Reads, refuse_to_lose, rejects_path
@@ -72,18 +72,7 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write every disagreement with its evidence here (JSON Lines), with --agree.",
 )
-@click.option(
-    "--judge-model",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A transformers model directory that judges `ask` items.",
-)
-@click.option(
-    "--judge-tokens",
-    type=click.IntRange(1),
-    default=MAX_NEW_TOKENS,
-    show_default=True,
-    help="Most tokens of one answer of the judge.",
-)
+@judge_options
 def command(
     spec: Path,
     dialogues: tuple[Path, ...],
@@ -97,8 +86,8 @@ def command(
     agree: bool,
     threshold: float,
     disagreements: Path | None,
-    judge_model: Path | None,
-    judge_tokens: int,
+    judge: Path | None,
+    judge_set: tuple[str, ...],
 ) -> None:
     """Score DIALOGUES with SPEC, a .cm2 file or a bundle.
 
@@ -108,8 +97,9 @@ def command(
     Exit codes: 0 all dialogues were scored; 1 some were rejected; 2 nothing was scored; 130
     interrupted.
     """
-    if judge_model is not None and jobs > 1:
-        fail("a judge's model is in one process", "leave --jobs out, or the judge")
+    settings = judge_settings(judge, judge_set)
+    if settings and jobs > 1:
+        fail("a judge asks from one process", "leave --jobs out, or the judge")
     if disagreements is not None and not agree:
         fail("--disagreements lists what --agree finds", "add --agree")
     if evidence and out is None and not as_json:
@@ -127,13 +117,16 @@ def command(
     except OSError as error:
         cannot(error)
     options = Options(task, evidence, agree, min(threshold, SUCCESS))
-    run = Run(dialogues, form, bundle, options, _judge(judge_model, bundle, judge_tokens), jobs)
+    decides = opened_judge(settings, judge, bundle)
+    if decides is not None:
+        click.get_current_context().call_on_close(decides.close)
+    run = Run(dialogues, form, bundle, options, decides, jobs)
     output: Output | None = None
     listed: Partial | None = None
     try:
         before = stamp(dialogues)
         if out is not None:
-            output = _output(run, out, (str(judge_model), judge_tokens), disagreements, restart)
+            output = _output(run, out, settings, disagreements, restart)
         shown = Shown(as_json, out is None and not as_json)
         listed = _listed(disagreements) if out is None else None
         tally = _score(run, output, listed, shown)
@@ -144,6 +137,10 @@ def command(
         fail(fault.message, fault.help)
     except KeyboardInterrupt:
         _interrupted(output, listed)
+    except EngineError as error:
+        if output is not None:
+            _keep(output)
+        fail(error.message, error.help)
     except BrokenProcessPool:
         if output is not None:
             output.pause()
@@ -203,16 +200,6 @@ def _listed(disagreements: Path | None) -> Partial | None:
         return Partial(disagreements)
 
 
-def _judge(model: Path | None, bundle: Bundle, tokens: int) -> Decides | None:
-    if model is None:
-        return None
-    try:
-        judge: Decides = load_judge(model, files=bundle.prompts, max_new_tokens=tokens)
-    except JudgeLoadError as error:
-        fail(str(error), None)
-    return judge
-
-
 def _end(
     tally: Tally, output: Output | None, listed: Partial | None, shown: Shown, run: Run
 ) -> None:
@@ -238,6 +225,8 @@ def _end(
     with naming(STDOUT):
         sys.stdout.flush()
         click.echo(summary_text(tally, shown.table_rows), err=shown.as_json)
+        if run.judge is not None and run.judge.ledger.items:
+            click.echo("\n" + judge_text(run.judge.ledger), err=shown.as_json)
         if run.options.agree:
             click.echo("\n" + agreement_text(tally), err=shown.as_json)
             if differ:

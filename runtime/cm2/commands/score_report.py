@@ -109,7 +109,7 @@ def _unjudged(tally: Tally) -> list[str]:
     items = counted(len(tally.unjudged), "item")
     left_out = f"{items} with an `ask` {'is' if len(tally.unjudged) == 1 else 'are'} left out"
     names = _names(tally.unjudged)
-    return [f"no judge: {left_out} of the weights ({names}); name one with --judge-model"]
+    return [f"no judge: {left_out} of the weights ({names}); name one with --judge"]
 
 
 def _names(names: Collection[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from importlib.util import find_spec
@@ -10,10 +11,14 @@ from typing import Any, NoReturn
 
 import click
 
+from cm2.commands.judge_options import judge_options, judge_settings, opened_judge
+from cm2.commands.judge_report import judge_text
 from cm2.commands.spec import open_or_exit
+from cm2.judge.engine import EngineError
 from cm2dsl.chat import ChatError
 
 NEEDED = ("torch", "transformers", "trl", "datasets")
+STOPPED = 1
 USER_ERROR = 2
 
 
@@ -37,17 +42,29 @@ USER_ERROR = 2
 @click.option("--micro-batch", type=click.IntRange(min=1), help="Rollouts in one forward pass.")
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True))
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder  [runs/NAME-TIME]")
+@judge_options
 def command(
-    spec: Path, model: Path | None, out: Path | None, level: Any, scale: Any, **given: Any
+    spec: Path,
+    model: Path | None,
+    out: Path | None,
+    level: Any,
+    scale: Any,
+    judge: Path | None,
+    judge_set: tuple[str, ...],
+    **given: Any,
 ) -> None:
     """Train a policy on SPEC, a .cm2 file or a bundle, with GRPO.
 
-    Exit code 2: the run could not start, and nothing was trained. An interrupted run goes on when
-    it is started again with the same options and its folder as --out.
+    Without a judge, `ask` items do not count. An interrupted run goes on when it is started again
+    with the same options and its folder as --out.
+
+    Exit codes: 1 the judge could not judge any more, and the run stopped where it was; 2 the run
+    could not start, and nothing was trained.
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         _fail(f"training needs {', '.join(missing)}; install with: pip install 'cm2dsl[train]'")
+    settings = judge_settings(judge, judge_set)
     bundle = open_or_exit(spec)
     from cm2.train.quiet import quieten
 
@@ -71,8 +88,14 @@ def command(
         config = replace(config, micro_batch=config.group)
     if out is None:
         out = Path("runs") / f"{spec.stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    if settings:
+        config = replace(config, judge=settings)
+    decides = opened_judge(settings, judge, bundle)
     try:
-        summary = train(bundle, config, out)
+        with decides or nullcontext():
+            summary = train(bundle, config, out, decides)
+    except EngineError as error:
+        _stopped(error, out)
     except (RunError, EpisodeError, SimulationError, ChatError) as error:
         _fail(str(error))
     click.echo(comparison(summary["before"], summary["after"]))
@@ -81,6 +104,16 @@ def command(
     click.echo(
         f"\n{config.samples} dialogues for each of {what}; {summary['seconds']:.0f} s; {out}"
     )
+    if decides is not None:
+        click.echo("\n" + judge_text(decides.ledger))
+
+
+def _stopped(error: EngineError, out: Path) -> NoReturn:
+    click.echo(f"error: {error.message}", err=True)
+    click.echo(f"  = help: {error.help}", err=True)
+    goes_on = f"give the same command with --out {out} to go on"
+    click.echo(f"  = help: what was trained so far is kept; {goes_on}", err=True)
+    raise SystemExit(STOPPED)
 
 
 def _fail(message: str) -> NoReturn:

@@ -1,6 +1,9 @@
 """The judge: a language model that decides `ask` items under a fixed schema, with verified quotes.
 
-`Judge(engine, files).decide(questions)` is all of it; `load_judge` makes one from a directory.
+    open_judge(settings, context)  a judge as its run config describes it
+    load_judge(dir)                a judge that is a model in a local transformers directory
+    judge.decide(question)         one decision; many may be asked for at once
+
 Importing this package imports no model library.
 """
 
@@ -9,52 +12,55 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from cm2.judge.engine import Answer, Answered, Engine, Failed, JudgeLoadError, Prompt
+from cm2.judge.config import MAX_TOKENS, Context, open_judge, read_settings
+from cm2.judge.engine import (
+    Answer,
+    Answered,
+    Engine,
+    EngineError,
+    Failed,
+    JudgeLoadError,
+    Prompt,
+    Usage,
+)
 from cm2.judge.judge import Judge
+from cm2.judge.prompted import PromptedJudge
 from cm2.judge.view import Question
 from cm2dsl import prompts
 
 __all__ = [
-    "MAX_NEW_TOKENS",
+    "MAX_TOKENS",
     "Answer",
     "Answered",
+    "Context",
     "Engine",
+    "EngineError",
     "Failed",
     "Judge",
     "JudgeLoadError",
     "Prompt",
+    "PromptedJudge",
     "Question",
+    "Usage",
     "load_judge",
+    "open_judge",
+    "read_settings",
 ]
-
-MAX_NEW_TOKENS = 2048
-"""Room for the longest answer that the schema allows, even at one token a byte."""
 
 
 def load_judge(
     model_dir: Path,
     *,
     files: Mapping[str, str] | None = None,
-    max_new_tokens: int = MAX_NEW_TOKENS,
-    batch_size: int = 8,
+    max_tokens: int = MAX_TOKENS,
+    batch: int = 8,
 ) -> Judge:
     """A judge that is a causal language model in a local transformers directory.
 
     `files` are the bundle's prompt files (name -> text); without it, those of this version.
-    `max_new_tokens` bounds each answer; one that does not end within it is an error. `batch_size`
-    is how many prompts are decoded at once.
-
-    Raises JudgeLoadError, with a message for the user, where the directory holds no model that can
-    judge, or the packages of the extra `judge` are not installed.
+    `max_tokens` bounds each answer; one that does not end within it is an error. `batch` is how
+    many prompts are decoded at once. Raises JudgeLoadError, with a message for the user.
     """
+    said = {"engine": "transformers", "model": str(model_dir), "max_tokens": max_tokens}
     own = prompts.files() if files is None else files
-    try:
-        from cm2.judge.transformers_engine import load_engine
-    except ImportError as error:
-        raise JudgeLoadError(
-            f"judging needs the package `{error.name}`; run: pip install 'cm2dsl[judge]'"
-        ) from error
-    engine = load_engine(
-        model_dir, own[prompts.SCHEMA], max_new_tokens=max_new_tokens, batch_size=batch_size
-    )
-    return Judge(engine, own)
+    return open_judge(said | {"batch": batch}, Context(own))

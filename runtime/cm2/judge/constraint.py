@@ -11,7 +11,7 @@ from outlines_core import Index, Vocabulary
 from outlines_core.json_schema import build_regex_from_schema
 from outlines_core.kernels.torch import fill_next_token_bitmask
 
-from cm2.judge.engine import JudgeLoadError
+from cm2.judge.engine import EngineError
 from cm2.judge.model_directory import Loaded
 
 
@@ -43,6 +43,8 @@ class SeededNoise:
         ]
 
     def __call__(self, input_ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        if any(self._generators):
+            logits = logits.clone()  # others go on reading what it was without the noise
         for row, generator in enumerate(self._generators):
             if generator is not None:
                 noise = torch.empty(logits.shape[1]).exponential_(generator=generator).log_()
@@ -53,7 +55,7 @@ class SeededNoise:
 def compile_schema(loaded: Loaded, schema: str) -> SchemaConstraint:
     """The constraint for this model's vocabulary. `schema` is JSON text.
 
-    Raises JudgeLoadError where the vocabulary cannot spell an answer.
+    Raises EngineError where the vocabulary cannot spell an answer.
     """
     vocabulary = Vocabulary(loaded.end, {})
     for i, written in loaded.tokens.items():
@@ -62,8 +64,9 @@ def compile_schema(loaded: Loaded, schema: str) -> SchemaConstraint:
         index = Index(build_regex_from_schema(schema), vocabulary)
     except ValueError as error:
         missing = str(error).partition("missing tokens")[2].partition(": ")[2].split("]. ")[0]
-        raise JudgeLoadError(
+        raise EngineError(
             f"the tokenizer of `{loaded.directory}` cannot spell a verdict: no token begins with "
-            f"any of {missing}]; use one that has every printable ASCII character"
+            f"any of {missing}]",
+            "use a model whose tokenizer has every printable ASCII character",
         ) from error
     return SchemaConstraint(index, "torch")

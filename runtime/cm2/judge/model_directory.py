@@ -1,7 +1,8 @@
-"""A transformers model directory, loaded as a judge: weights, tokenizer, and how to prompt it."""
+"""A model directory as transformers saves it: weights, tokenizer, and how to prompt it."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,21 +18,26 @@ from cm2.judge.token_bytes import token_bytes
 
 Message = dict[str, str]
 
+_PARTS = {".json", ".safetensors", ".bin", ".jinja", ".model", ".txt"}
+_PIECE = 1 << 16
+_PIECES = 64
+
 _LONGEST = 200
 """Letters of a loader's own message to show: some go on for pages."""
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """What the engine needs of a model. `context` is in tokens; None where there is no limit."""
+class Texts:
+    """A directory's tokenizer: what prompts become, and what tokens write.
+
+    `tokens` are the bytes of each, `end` is the one that ends an answer.
+    """
 
     directory: Path
-    model: Any
     tokenizer: Any
     messages: Callable[[Prompt], list[Message]] | None
     tokens: Mapping[int, bytes]
     control_tokens: tuple[str, ...]
-    context: int | None
     end: int
     pad: int
 
@@ -46,9 +52,62 @@ class Loaded:
         ]
         return ids
 
+    def digest(self) -> str:
+        """A hash that two directories share only if they hold the same model and tokenizer.
+
+        Of files of more than a megabyte it takes the size and pieces from beginning to end: the
+        weights of a trained model differ everywhere from those it was trained from.
+        """
+        whole = hashlib.sha256()
+        for path in sorted(self.directory.iterdir()):
+            if path.suffix not in _PARTS:
+                continue
+            size = path.stat().st_size
+            whole.update(f"{path.name} {size}\0".encode())
+            with path.open("rb") as file:
+                for start in range(0, size, max(_PIECE, size // _PIECES)):
+                    file.seek(start)
+                    whole.update(file.read(_PIECE))
+        return whole.hexdigest()
+
     def decode(self, ids: list[int]) -> str:
         """The text that these tokens write."""
         return b"".join(self.tokens.get(i, b"") for i in ids).decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
+class Loaded(Texts):
+    """The same with the model. `context` is in tokens; None where there is no limit."""
+
+    model: Any
+    context: int | None
+
+
+_LOCAL = {"local_files_only": True, "trust_remote_code": False}
+
+
+def load_texts(directory: Path) -> Texts:
+    """The tokenizer in a local directory, of which no code is run. Raises JudgeLoadError."""
+    if not directory.is_dir():
+        raise JudgeLoadError(f"there is no directory `{directory}`; give a transformers model's")
+    if not (directory / "config.json").is_file():
+        raise JudgeLoadError(
+            f"`{directory}` has no config.json; give the directory of a model saved by transformers"
+        )
+    with _reading(directory, "a tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(directory, **_LOCAL)
+    end = tokenizer.eos_token_id
+    if end is None:
+        raise JudgeLoadError(f"the tokenizer of `{directory}` has no end token; set its eos_token")
+    return Texts(
+        directory=directory,
+        tokenizer=tokenizer,
+        messages=_roles(directory, tokenizer),
+        tokens=token_bytes(tokenizer),
+        control_tokens=_control_tokens(tokenizer),
+        end=end,
+        pad=end if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
+    )
 
 
 def load_model(directory: Path) -> Loaded:
@@ -56,38 +115,21 @@ def load_model(directory: Path) -> Loaded:
 
     Nothing is downloaded, and no code from the directory is run. Raises JudgeLoadError.
     """
-    if not directory.is_dir():
-        raise JudgeLoadError(f"there is no directory `{directory}`; give a transformers model's")
-    if not (directory / "config.json").is_file():
-        raise JudgeLoadError(
-            f"`{directory}` has no config.json; give the directory of a model saved by transformers"
-        )
-    local = {"local_files_only": True, "trust_remote_code": False}
-    with _reading(directory, "a tokenizer"):
-        tokenizer = AutoTokenizer.from_pretrained(directory, **local)
+    texts = load_texts(directory)
     with _reading(directory, "a causal language model"):
         model, report = AutoModelForCausalLM.from_pretrained(
-            directory, dtype="auto", output_loading_info=True, **local
+            directory, dtype="auto", output_loading_info=True, **_LOCAL
         )
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise JudgeLoadError(f"the weights in `{directory}` are not complete: no {missing}")
-    _check_vocabulary(directory, model, tokenizer)
-    end = tokenizer.eos_token_id
-    if end is None:
-        raise JudgeLoadError(f"the tokenizer of `{directory}` has no end token; set its eos_token")
+    _check_vocabulary(directory, model, texts.tokenizer)
     model.generation_config = GenerationConfig()  # the directory's is for chat: penalties, sampling
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return Loaded(
-        directory=directory,
+        **vars(texts),
         model=model.to(device).eval(),
-        tokenizer=tokenizer,
-        messages=_roles(directory, tokenizer),
-        tokens=token_bytes(tokenizer),
-        control_tokens=_control_tokens(tokenizer),
         context=getattr(model.config.get_text_config(), "max_position_embeddings", None),
-        end=end,
-        pad=end if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from cm2.judge.hygiene import visible
+from cm2.judge.hygiene import concealed
 from cm2dsl.reward.verdict import Evidence
 
 _SHORTEST = 2
@@ -18,15 +18,18 @@ _WIDE = r"[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003
 _BESIDE_WIDE = re.compile(rf"(?<={_WIDE}) | (?={_WIDE})")
 
 
-def verified(quotes: Iterable[tuple[str, str]], shown: Mapping[str, str]) -> tuple[Evidence, ...]:
+def verified(
+    quotes: Iterable[tuple[str, str]], shown: Mapping[str, Sequence[str]]
+) -> tuple[Evidence, ...]:
     """Those of the (segment, quote) pairs whose quote occurs in the segment, in order.
 
-    `shown` is name -> text of the segments that the judge has seen; no other segment counts.
+    `shown` is name -> what the judge has seen of a segment, in pieces with gaps between them: a
+    quote has to be in one of them. No other segment counts.
     """
     found = [
         Evidence(segment, quote)
         for segment, quote in quotes
-        if segment in shown and occurs(quote, shown[segment])
+        if any(occurs(quote, piece) for piece in shown.get(segment, ()))
     ]
     return tuple(dict.fromkeys(found))
 
@@ -51,7 +54,8 @@ def normalised(text: str) -> str:
     White space and punctuation between words is one space, and none beside a letter of a script
     written without spaces; invisible letters are left out; marks inside a number stay.
     """
-    text = visible(text).casefold().replace("−", "-")
+    plain = concealed(unicodedata.normalize("NFKC", concealed(text)))
+    text = plain.casefold().replace("−", "-")
     kept = {match.start() for match in _IN_NUMBER.finditer(text)}
     words = "".join(
         letter if i in kept or not _separates(letter) else " " for i, letter in enumerate(text)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cm2 import jsonl
+from cm2.judge.engine import Shape
 
-# The patterns of cm2dsl/prompts/verdict.schema.json; a test holds the two together.
+# The patterns of cm2dsl/prompts/verdict*.schema.json; a test holds them together.
 _Segment = Annotated[
     str,
     Field(
-        pattern=r"^t[0-9]{1,3}\.(user|s[0-9]{1,3}\.(reasoning|reply|tool_call|tool_result)(\.[0-9]{1,2})?)$"
+        pattern=r"^t[0-9]{1,3}[.](user|s[0-9]{1,3}[.](reasoning|reply|tool_call|tool_result)([.][0-9]{1,2})?)$"
     ),
 ]
 _Quote = Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f]{1,100}$')]
-_Reason = Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f]{1,140}$')]
+_Step = Annotated[str, Field(pattern=r"^(t[0-9]{1,3}[.]s[0-9]{1,3}|none)$")]
+_Reason = Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f]{1,128}$')]
 
 
 class _Closed(BaseModel):
@@ -38,14 +41,23 @@ class Reading(_Closed):
     verdict: Literal["pass", "fail", "insufficient"]
 
 
+class DatedReading(Reading):
+    """The same with the step after which the item holds, by name; `none` where it does not."""
+
+    step: _Step
+
+
+READINGS: Mapping[Shape, type[Reading]] = {"verdict": Reading, "dated": DatedReading}
+
+
 class OffSchemaError(ValueError):
     """An answer that is not what was asked for."""
 
 
-def read(text: str) -> Reading:
+def read(text: str, shape: Shape = "verdict") -> Reading:
     """The answer in `text`. Raises OffSchemaError, whose message says what is wrong with it."""
     try:
-        return Reading.model_validate(jsonl.parse(text))
+        return READINGS[shape].model_validate(jsonl.parse(text))
     except jsonl.JsonError as error:
         raise OffSchemaError(f"the answer is {error.message}") from None
     except ValidationError as error:

@@ -13,7 +13,15 @@ from cm2.rollout.codec import Codec, read
 from cm2.simulate.backend import ToolFailure, error_text
 from cm2.trajectory import Call, Step, Trajectory, Turn
 
-Stop = Literal["done", "strict", "max_steps", "max_step_tokens", "max_tokens", "tool_failure"]
+Stop = Literal[
+    "done",
+    "strict",
+    "max_steps",
+    "max_step_tokens",
+    "max_tokens",
+    "tool_failure",
+    "judge_failure",
+]
 CallTool = Callable[[str, Mapping[str, Any] | None], Awaitable[str]]
 
 _MALFORMED = 'the call is not {"name": …, "arguments": {…}} between tool_call tags'
@@ -21,6 +29,10 @@ _MALFORMED = 'the call is not {"name": …, "arguments": {…}} between tool_cal
 
 class EpisodeError(Exception):
     """An episode that cannot be played within the limits."""
+
+
+class JudgeFailure(Exception):  # noqa: N818 - named as ToolFailure is
+    """The judge broke where the dialogue hangs on it. The message says what broke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,8 @@ class Episode:
 
     `call_tool` answers a call with text (a tool's own error is text too; arguments None were no
     object) and raises ToolFailure where the backend broke. `goes_on(trajectory)` is asked after
-    each turn but the last, and is False where a `strict` item of that turn does not hold.
+    each turn but the last, and is False where a `strict` item of that turn does not hold; it raises
+    JudgeFailure where that cannot be known.
     """
 
     id: str
@@ -46,7 +59,7 @@ class Episode:
     system: str
     users: Sequence[str]
     call_tool: CallTool
-    goes_on: Callable[[Trajectory], bool]
+    goes_on: Callable[[Trajectory], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,8 @@ async def play(
 
     `done`: every turn ended with a reply. `strict`: a strict item did not hold. `max_steps`: a
     turn took more steps than allowed. `max_step_tokens`: a message did not end within its budget.
-    `max_tokens`: the dialogue grew too long. `tool_failure`: a backend broke, `fault` says how.
+    `max_tokens`: the dialogue grew too long. `tool_failure`: a backend broke, `judge_failure`: the
+    judge did, on a strict item; `fault` says how.
     Raises EpisodeError where the opening alone leaves no room to answer.
     """
     tape = _Tape(codec.opening(episode.users[0]), [], [], [], [])
@@ -122,7 +136,12 @@ async def play(
 
     for t, user in enumerate(episode.users):
         if t > 0:
-            if not episode.goes_on(so_far()):
+            try:
+                goes_on = await episode.goes_on(so_far())
+            except JudgeFailure as failure:
+                stop, fault = "judge_failure", str(failure)
+                break
+            if not goes_on:
                 stop = "strict"
                 break
             tape.given(codec.user_suffix(user))

@@ -7,6 +7,7 @@ were in the batch (up to the rounding of batched matrix products).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ class ModelSampler:
         sampled: dict[int, Sampled] = {}
         training = self.model.training
         self.model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), _on(self.model.device):
             for start in range(0, len(order), self._batch):
                 chunk = order[start : start + self._batch]
                 sampled.update(zip(chunk, self._sample([requests[i] for i in chunk]), strict=True))
@@ -92,6 +93,12 @@ class ModelSampler:
             mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=1)
             positions = positions[:, -1:] + 1
         return [Sampled(a, b) for a, b in zip(chosen, logprobs, strict=True)]
+
+
+def _on(device: torch.device) -> AbstractContextManager[Any]:
+    """Make the model's GPU the current one: in a thread of its own that is the first, whichever the
+    model is on, and some kernels go by it."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _choose(

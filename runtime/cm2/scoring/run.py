@@ -14,13 +14,17 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from cm2.bundle import Bundle
-from cm2.score import Decides
+from cm2.judge.judge import Judge
 from cm2.scoring.origins import Origins
-from cm2.scoring.units import Unit, pieces
+from cm2.scoring.units import Unit, parted, pieces
 from cm2.scoring.worker import Options, Result, Worker, start, work
 
 AHEAD = 2
 """Pieces a process that may wait for it: enough to keep it busy, few enough to bound memory."""
+
+
+JUDGED = 32
+"""Dialogues that are judged together: enough to keep a judge busy, few to lose by an interrupt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Run:
     form: str
     bundle: Bundle
     options: Options
-    judge: Decides | None = None
+    judge: Judge | None = None
     jobs: int = 1
     origins: Origins = field(init=False)
 
@@ -46,6 +50,8 @@ class Run:
         """
         alone = self.jobs == 1
         found = pieces(self.inputs, self.form, alone, self.origins)
+        if self.judge is not None:
+            found = parted(found, JUDGED)
         units = islice(found, done, None)
         if alone:
             worker = Worker(self.bundle, self.options, self.judge)

@@ -91,6 +91,29 @@ def pieces(
             yield Batch(str(path), [where])
 
 
+def parted(units: Iterable[Unit], most: int) -> Iterator[Unit]:
+    """The same in pieces of at most so many dialogues, for what takes long to score each."""
+    for unit in units:
+        if isinstance(unit, Batch):
+            size = unit.size
+            for start in range(0, max(len(unit.records), 1), most):
+                yield Batch(unit.file, unit.records[start : start + most], size)
+                size = 0
+            continue
+        lines = _lines(unit.read())
+        offset = unit.offset
+        for start in range(0, len(lines), most):
+            data = b"".join(lines[start : start + most])
+            yield Lines(unit.file, unit.first + start, data, len(data), offset)
+            offset = None if offset is None else offset + len(data)
+
+
+def _lines(data: bytes) -> list[bytes]:
+    """The lines, ends included; `splitlines` would end them at other characters, too."""
+    *whole, rest = data.split(b"\n")
+    return [line + b"\n" for line in whole] + ([rest] if rest else [])
+
+
 def _is_list(path: Path) -> bool:
     """Whether a chat file is one JSON list, not a dialogue a line."""
     try:

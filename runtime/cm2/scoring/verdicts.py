@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from cm2.judge.judge import BY
+from cm2.score import judge_record
 from cm2dsl.reward.card import Outcome, Scored
 from cm2dsl.reward.decide import Settled
 from cm2dsl.reward.verdict import Decision
@@ -13,6 +17,15 @@ def verdict_of(outcome: Outcome) -> str:
         return "pass" if outcome.holds else "fail"
     assert isinstance(outcome, Decision)
     return outcome.verdict.value
+
+
+def judged_of(scored: Scored) -> dict[str, dict[str, Any]]:
+    """For each item that a judge decided: its reason, and how sure it was of what."""
+    return {
+        name: {**({"reason": one.reason} if one.reason else {}), **judge_record(one)}
+        for name, one in scored.outcomes.items()
+        if isinstance(one, Decision) and one.by == BY
+    }
 
 
 def evidence_of(scored: Scored) -> dict[str, list[dict[str, str]]]:

@@ -17,12 +17,13 @@ import msgspec
 from cm2.bundle import Bundle, load
 from cm2.fastchat import read_facts
 from cm2.formats.record import Record, Reject
-from cm2.score import Decides, ScoreError, find_instance, score_all
+from cm2.judge.judge import Judge
+from cm2.score import ScoreError, find_instance, score_all
 from cm2.scoring.compare import SUCCESS, Comparison, OfficialFault, official_of
 from cm2.scoring.scripts import Scripts
 from cm2.scoring.tally import VERDICTS, Tally
 from cm2.scoring.units import Lines, Unit
-from cm2.scoring.verdicts import evidence_of, verdict_of
+from cm2.scoring.verdicts import evidence_of, judged_of, verdict_of
 from cm2.trajectory import Trajectory
 from cm2dsl.chat import ChatError, from_chat
 from cm2dsl.jsonl import JsonError, parse
@@ -58,7 +59,7 @@ class Result:
 class Worker:
     """Scores pieces with one bundle; a judge, where there is one, decides `ask` items."""
 
-    def __init__(self, bundle: Bundle, options: Options, judge: Decides | None = None) -> None:
+    def __init__(self, bundle: Bundle, options: Options, judge: Judge | None = None) -> None:
         self.bundle = bundle
         self.options = options
         self.judge = judge
@@ -83,6 +84,15 @@ class Worker:
         result.tally.rejected = len(result.rejects) - result.tally.unread
         result.rows = b"".join(rows)
         return result
+
+    def dialogues(self, unit: Unit) -> list[Trajectory | Reject]:
+        """The dialogues of one piece, each with its task, to be judged by somebody else."""
+        records = self._read_lines(unit) if isinstance(unit, Lines) else unit.records
+        ready = (
+            record if isinstance(record, Reject) else self._ready(unit.file, record)
+            for record in records
+        )
+        return [one if isinstance(one, Reject) else one[0] for one in ready]
 
     # --- chat lines, checks alone: the fast way -------------------------------------------------
 
@@ -215,6 +225,8 @@ class Worker:
         }
         if self.options.evidence:
             row["evidence"] = evidence_of(scored)
+            if judged := judged_of(scored):
+                row["judged"] = judged
         return _encode(row) + b"\n"
 
     def _counts(self, plan: Plan, tally: Tally) -> dict[str, list[int]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from cm2.rollout.dialogue import Limits
 from cm2dsl.reward.credit import Baseline, Level, Scale, Unreached
@@ -46,7 +48,8 @@ class Config:
 
     `micro_batch` is how many of them pass through the model at once in the update. `samples` is how
     many dialogues each held-out row is evaluated with, sampled at temperature 1 with fixed seeds:
-    a greedy policy that is undecided between two answers would show one of them only.
+    a greedy policy that is undecided between two answers would show one of them only. `judge` are
+    the settings of the judge, which hold no key; None where checks alone decide.
     """
 
     model: str | None = None
@@ -61,6 +64,7 @@ class Config:
     credit: Credit = field(default_factory=Credit)
     limits: Limits = field(default_factory=Limits)
     tiny: Tiny | None = None
+    judge: Mapping[str, Any] | None = None
 
 
 DEMONSTRATION = Config(

@@ -84,6 +84,13 @@ class RunFolder:
                 kept = [line + "\n" for line in lines if _happened(line, step)]
                 self._write_text(name, "".join(kept))
 
+    def lines(self, name: str) -> list[Any]:
+        """The records of a log; none where there is no such log."""
+        path = self.path / name
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+
     def read_json(self, name: str) -> Any | None:
         """The value of a JSON file, None where there is no such file."""
         path = self.path / name

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cm2.chat import to_chat
+from cm2.judge.judge import BY
 from cm2.rollout.dialogue import well_formed
 from cm2.score import verdict_records
 from cm2.table import table
@@ -19,7 +20,10 @@ def summarise(played: Sequence[Played]) -> dict[str, Any]:
 
     `reward`; `tasks`: mean reward a task; `items`: for each `task.turn.item` the share that passed
     (an item of a turn that was not reached did not); `well_formed`: the share that ended every turn
-    with a reply; `stops`: how often each reason ended a dialogue; `masked`: how many were left out.
+    with a reply; `stops`: how often each reason ended a dialogue; `masked`: how many were left out,
+    and `masked_by` how many of them for a tool and for the judge. Where a judge decided anything,
+    `verdicts` says of all rollouts how many verdicts it gave, and which share of them were
+    insufficient or errors.
     """
     kept = [one for one in played if not one.masked]
     tasks: dict[str, list[float]] = defaultdict(list)
@@ -39,7 +43,33 @@ def summarise(played: Sequence[Played]) -> dict[str, Any]:
         "stops": dict(sorted(stops.items())),
         "rollouts": len(played),
         "masked": len(played) - len(kept),
+        "masked_by": _masked_by(played),
+        **_verdicts(played),
     }
+
+
+def _masked_by(played: Sequence[Played]) -> dict[str, int]:
+    tool = sum(one.rollout.stop == "tool_failure" for one in played)
+    return {"tool": tool, "judge": sum(one.masked for one in played) - tool}
+
+
+def _verdicts(played: Sequence[Played]) -> dict[str, Any]:
+    """What the judge said, errors too: what it was not asked is not counted."""
+    given = Counter(
+        decision.verdict
+        for one in played
+        for decision in one.scored.decisions.values()
+        if decision.by == BY
+    )
+    total = given.total()
+    if not total:
+        return {}
+    insufficient, errors = given[Verdict.INSUFFICIENT], given[Verdict.ERROR]
+    rates = {
+        "insufficient": round(insufficient / total, 4),
+        "errors": round(errors / total, 4),
+    }
+    return {"verdicts": {"judged": total, **rates}}
 
 
 def record(played: Played, phase: str, step: int) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from tqdm import tqdm
 from transformers import PrinterCallback, set_seed
 
 from cm2.bundle import Bundle
+from cm2.judge.judge import Judge
 from cm2.rollout.sampler import ModelSampler
 from cm2.train.config import Config
-from cm2.train.folder import CHECKPOINTS, ROLLOUTS, SUMMARY, RunError, RunFolder
+from cm2.train.folder import CHECKPOINTS, METRICS, ROLLOUTS, SUMMARY, RunError, RunFolder
+from cm2.train.meter import Meter, total
 from cm2.train.policy import Policy, cold_started, load_policy, read_recordings
 from cm2.train.report import record, summarise
 from cm2.train.stage import Played, Stage, group_credit
@@ -27,16 +29,24 @@ from cm2dsl.reward.instance import Instance, instances
 from cm2dsl.reward.plan import credit_task
 
 
-def train(bundle: Bundle, config: Config, out: Path) -> dict[str, Any]:
+def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None) -> dict[str, Any]:
     """Train on a spec, leave everything in the folder `out`, and return its summary.
 
-    Raises RunError, EpisodeError, SimulationError and ChatError.
+    `judge` is the one that `config.judge` describes; without one, checks alone reward.
+
+    Raises RunError, EpisodeError, SimulationError and ChatError; EngineError where the judge can
+    decide nothing at all. What is in the folder then can be gone on with.
     """
     started = time.monotonic()
+    training, heldout = split(bundle, judged=judge is not None)
+    if len(training) < config.groups:
+        raise RunError(
+            f"a step plays {config.groups} rows, and the spec has {len(training)} to train on; "
+            f"give --groups {len(training)} or less"
+        )
     sources = {source.file: source.sha256 for source in bundle.spec.sources}
     folder = RunFolder(out, {**asdict(config), "spec": bundle.spec.domain, "sources": sources})
     folder.write_folder("bundle", lambda path: shutil.copytree(bundle.path, path))
-    training, heldout = split(bundle)
     recordings = read_recordings(bundle)
     set_seed(config.seed)
     if config.tiny is not None:
@@ -45,7 +55,8 @@ def train(bundle: Bundle, config: Config, out: Path) -> dict[str, Any]:
         torch.set_num_threads(1)
 
     policy = starting_policy(bundle, config, folder, recordings, {one.id for one in training})
-    stage = Stage(bundle, policy.codec, config.limits, recordings)
+    stage = Stage(bundle, policy.codec, config.limits, recordings, judge)
+    meter = Meter(judge)
     sampler = ModelSampler(policy.model, end=policy.ends, pad=policy.codec.pad, temperature=1.0)
 
     def evaluate(phase: str, step: int) -> dict[str, Any]:
@@ -56,7 +67,7 @@ def train(bundle: Bundle, config: Config, out: Path) -> dict[str, Any]:
             some = rows[start : start + config.group * config.groups]
             played += stage.play(some, sampler, (config.seed, start))
         folder.append(ROLLOUTS, (record(one, phase, step) for one in played))
-        summary = summarise(played)
+        summary = {**summarise(played), **meter.read()}
         folder.write_json(f"{phase}.json", summary)
         return summary
 
@@ -64,7 +75,7 @@ def train(bundle: Bundle, config: Config, out: Path) -> dict[str, Any]:
     folder.drop_after(done)
     before = folder.read_json("before.json") if resumed else evaluate("before", 0)
 
-    watch = Watch(folder, config.steps)
+    watch = Watch(folder, config.steps, meter)
     by_id = {instance.id: instance for instance in training}
 
     def rollouts(prompts: list[str], trainer: ChecklistTrainer) -> dict[str, Any]:
@@ -100,14 +111,16 @@ def train(bundle: Bundle, config: Config, out: Path) -> dict[str, Any]:
         "seconds": round(time.monotonic() - started, 1),
         "heldout_rows": len(heldout),
         "samples_per_row": config.samples,
+        **total([before or {}, *folder.lines(METRICS), after]),
     }
     folder.write_json(SUMMARY, summary)
     return summary
 
 
-def split(bundle: Bundle) -> tuple[list[Instance], list[Instance]]:
-    """(training, held-out) instances of the tasks that checks alone can reward.
+def split(bundle: Bundle, judged: bool = False) -> tuple[list[Instance], list[Instance]]:
+    """(training, held-out) instances of the tasks that can be rewarded.
 
+    Those are all with an item, where there is a judge; else those where checks alone can.
     Raises RunError where there is nothing to train on.
     """
     simulated = next((one.name for one in bundle.spec.tasks if one.simulated is not None), None)
@@ -116,12 +129,16 @@ def split(bundle: Bundle) -> tuple[list[Instance], list[Instance]]:
             f"the user of task `{simulated}` is simulated, and training plays scripted turns "
             "alone; `cm2 score` scores such tasks"
         )
-    usable = [one for one in instances(bundle.spec) if credit_task(one.task, judged=False)[1]]
+    usable = [one for one in instances(bundle.spec) if credit_task(one.task, judged)[1]]
     training = [one for one in usable if one.split == "train"]
+    if not training and judged:
+        raise RunError(
+            f"no task of `{bundle.spec.domain}` has a training row and an item to reward"
+        )
     if not training:
         raise RunError(
             f"no task of `{bundle.spec.domain}` has a training row and an item that a `check` "
-            "decides; without a judge there is nothing to reward"
+            "decides; without a judge there is nothing to reward: name one with --judge"
         )
     return training, [one for one in usable if one.split == "heldout"]
 

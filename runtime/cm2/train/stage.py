@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from msgspec.structs import replace
 
 from cm2.bundle import Bundle
-from cm2.rollout.batch import Generate, Sampler, play_together
+from cm2.judge.judge import Judge
+from cm2.judging import Judging
+from cm2.rollout.batch import Sampler, Seat, play_together
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Episode, Limits, Rollout, play
-from cm2.score import score
 from cm2.simulate.simulator import Simulator
+from cm2.tasks import task_group
 from cm2.train.config import Credit
+from cm2.train.scoring import ByChecks, ByJudge, Scoring
 from cm2.trajectory import Trajectory
 from cm2dsl import ir
-from cm2dsl.reward.card import Scored, gate_open
+from cm2dsl.reward.card import Scored
 from cm2dsl.reward.credit import RolloutCredit, assign
 from cm2dsl.reward.instance import Instance
 
@@ -37,44 +39,70 @@ class Played:
         return self.rollout.fault is not None or self.scored.reward is None
 
 
+_Ended = tuple[Rollout, "asyncio.Task[Scored]"]
+
+
 class Stage:
-    """Plays and scores rollouts of one spec. Raises SimulationError as `Simulator` does."""
+    """Plays and scores rollouts of one spec. Raises SimulationError as `Simulator` does.
+
+    With a judge, `ask` items count too, and what it is asked of one rollout it is asked while the
+    others go on.
+    """
 
     def __init__(
-        self, bundle: Bundle, codec: Codec, limits: Limits, recordings: Sequence[Trajectory]
+        self,
+        bundle: Bundle,
+        codec: Codec,
+        limits: Limits,
+        recordings: Sequence[Trajectory],
+        judge: Judge | None = None,
     ) -> None:
         spec = bundle.spec
         self._bundle = bundle
         self._codec = codec
         self._limits = limits
         self._simulator = Simulator(spec.tools, spec.simulate, bundle.files, recordings)
+        self._judge = judge
 
     def play(
         self, instances: Sequence[Instance], sampler: Sampler, seed: Sequence[int]
     ) -> list[Played]:
-        """One rollout for each instance, in order; rollout i draws its noise from (*seed, i)."""
+        """One rollout for each instance, in order; rollout i draws its noise from (*seed, i).
 
-        def dialogue(index: int, instance: Instance) -> Any:
-            name = "-".join(str(part) for part in (*seed, index))
-            episode = self._episode(name, instance)
-            noise = np.random.default_rng([*seed, index])
+        Raises EngineError where the judge can decide nothing at all.
+        """
+        work = self._play(instances, sampler, seed)
+        return asyncio.run(work) if self._judge is None else self._judge.run(work)
 
-            def start(generate: Generate) -> Any:
-                return play(episode, self._codec, generate, self._limits, noise)
+    async def _play(
+        self, instances: Sequence[Instance], sampler: Sampler, seed: Sequence[int]
+    ) -> list[Played]:
+        async with task_group() as group:
 
-            return start
+            def dialogue(index: int, instance: Instance) -> Callable[[Seat], Awaitable[_Ended]]:
+                name = "-".join(str(part) for part in (*seed, index))
+                noise = np.random.default_rng([*seed, index])
 
-        dialogues = [dialogue(i, instance) for i, instance in enumerate(instances)]
-        rollouts: list[Rollout] = asyncio.run(play_together(dialogues, sampler))
-        return [self._score(rollout) for rollout in rollouts]
+                async def start(seat: Seat) -> _Ended:
+                    scoring = self._scoring(instance, group)
+                    episode = self._episode(name, instance, scoring, seat)
+                    rollout = await play(episode, self._codec, seat.generate, self._limits, noise)
+                    # The others do not wait for its score.
+                    return rollout, group.create_task(scoring.end(rollout))
 
-    def _score(self, rollout: Rollout) -> Played:
-        scored = score(self._bundle, rollout.trajectory)
-        if rollout.fault is not None:
-            scored = replace(scored, reward=None, turn_rewards=[None] * len(scored.turn_rewards))
-        return Played(rollout, scored)
+                return start
 
-    def _episode(self, name: str, instance: Instance) -> Episode:
+            dialogues = [dialogue(i, instance) for i, instance in enumerate(instances)]
+            ended = await play_together(dialogues, sampler)
+        return [Played(rollout, score.result()) for rollout, score in ended]
+
+    def _scoring(self, instance: Instance, group: asyncio.TaskGroup) -> Scoring:
+        plan = self._bundle.plan(instance, self._judge is not None)
+        if self._judge is None:
+            return ByChecks(plan)
+        return ByJudge(Judging(self._bundle, plan, self._judge, group, masks=True))
+
+    def _episode(self, name: str, instance: Instance, scoring: Scoring, seat: Seat) -> Episode:
         turns = instance.task.turns
         values = instance.row.values if instance.row is not None else None
         world = self._simulator.world(instance.id, values)
@@ -82,11 +110,8 @@ class Stage:
         async def call_tool(tool: str, arguments: Mapping[str, Any] | None) -> str:
             return (await world.call(tool, arguments)).text
 
-        def goes_on(trajectory: Trajectory) -> bool:
-            turn = turns[len(trajectory.turns) - 1]
-            if not any(item.strict for item in turn.items):
-                return True
-            return gate_open(turn, score(self._bundle, trajectory).outcomes)
+        async def goes_on(trajectory: Trajectory) -> bool:
+            return await scoring.goes_on(trajectory, seat)
 
         return Episode(
             id=name,

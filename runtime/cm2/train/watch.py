@@ -10,6 +10,7 @@ from tqdm import tqdm
 from transformers import TrainerCallback
 
 from cm2.train.folder import METRICS, ROLLOUTS, RunFolder
+from cm2.train.meter import Meter
 from cm2.train.report import record, summarise
 from cm2.train.stage import Played
 
@@ -17,8 +18,9 @@ from cm2.train.stage import Played
 class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
     """Writes one line a step to metrics.jsonl, and every rollout to rollouts.jsonl."""
 
-    def __init__(self, folder: RunFolder, steps: int) -> None:
+    def __init__(self, folder: RunFolder, steps: int, meter: Meter) -> None:
         self._folder = folder
+        self._meter = meter
         self._steps = steps
         self._played: Sequence[Played] = ()
         self._since = time.monotonic()
@@ -48,6 +50,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
             "tokens": sum(sum(one.rollout.mask) for one in self._played),
             "rollouts": shown["rollouts"],
             "masked": shown["masked"],
+            "masked_by": shown["masked_by"],
+            **({"verdicts": shown["verdicts"]} if "verdicts" in shown else {}),
+            **self._meter.read(),
             "loss": logs["loss"],
             "entropy": logs.get("entropy"),
             "grad_norm": logs.get("grad_norm"),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cm2.formats.record import Reject
 from cm2.scoring import units
-from cm2.scoring.units import BOM, Batch, Lines, Unit, blocks, pieces
+from cm2.scoring.units import BOM, Batch, Lines, Unit, blocks, parted, pieces
 
 LINES = st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"")), max_size=12)
 
@@ -128,3 +128,28 @@ def test_a_chat_file_may_be_one_list(name: str, before: bytes) -> None:
 def test_the_same_files_give_the_same_pieces() -> None:
     with written(b"line\n" * 50) as path, sized(32):
         assert list(pieces([path, path], "cm2")) == 2 * list(pieces([path], "cm2"))
+
+
+@settings(deadline=None)
+@given(LINES, st.integers(1, 40), st.integers(1, 5), st.booleans())
+def test_smaller_pieces_are_the_same_lines(
+    lines: list[bytes], block: int, most: int, ends: bool
+) -> None:
+    text = b"\n".join(line.replace(b"\r", b"") for line in lines) + (b"\n" if ends else b"")
+    assume(not text.startswith(BOM))
+    with written(text) as path, sized(block):
+        found = list(blocks(path))
+        small = list(parted(found, most))
+    assert lines_of(small) == lines_of(found)
+    assert sum(unit.size for unit in small) == sum(unit.size for unit in found)
+    for unit in small:
+        assert isinstance(unit, Lines)
+        assert unit.read().count(b"\n") <= most
+        assert text[unit.offset :].startswith(unit.read())
+
+
+def test_smaller_pieces_are_the_same_dialogues() -> None:
+    refused = [Reject("f", number, "", "no", "mend") for number in range(7)]
+    small = list(parted([Batch("f", refused, 70), Batch("g", [], 3)], 3))
+    assert [len(one.records) for one in small if isinstance(one, Batch)] == [3, 3, 1, 0]
+    assert [one.size for one in small] == [70, 0, 0, 3]

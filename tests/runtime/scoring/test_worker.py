@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from score_runs import dialogue, write_spec
 
 from cm2.bundle import Bundle, open_spec
-from cm2.judge.view import Question
+from cm2.judge import Judge, Question
 from cm2.scoring.tally import Tally
 from cm2.scoring.units import Lines
 from cm2.scoring.worker import Options, Result, Worker
@@ -42,17 +41,23 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return open_spec(spec)
 
 
-class NeverAsked:
+class NeverAsked(Judge):
     """With a judge, lines go the general way; these checks leave it nothing."""
 
-    def decide(self, questions: Sequence[Question]) -> list[Decision]:
+    async def release(self) -> None:
+        pass
+
+    async def decide(self, question: Question) -> Decision:
         raise AssertionError("no item of the spec has an `ask`")
 
 
 def scored(bundle: Bundle, options: Options, lines: list[bytes], fast: bool) -> Result:
     data = b"\n".join(lines)
-    judge = None if fast else NeverAsked()
-    return Worker(bundle, options, judge).score(Lines("chat.jsonl", 7, data, len(data)))
+    lines_of_all = Lines("chat.jsonl", 7, data, len(data))
+    if fast:
+        return Worker(bundle, options).score(lines_of_all)
+    with NeverAsked() as judge:
+        return Worker(bundle, options, judge).score(lines_of_all)
 
 
 def strict(line: bytes) -> bool:

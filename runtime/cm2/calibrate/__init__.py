@@ -1,0 +1,1 @@
+"""Calibration: a judge against people's labels, against itself, and against another judge."""

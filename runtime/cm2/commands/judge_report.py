@@ -1,0 +1,55 @@
+"""What a run's judge took and what failed, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cm2.commands.score_rejects import counted
+from cm2.judge.ledger import Cost, Ledger
+from cm2.table import table
+
+SHOWN = 20
+"""Items with failures that are printed; the most troubled first."""
+
+
+def judge_text(ledger: Ledger) -> str:
+    """Calls, tokens and seconds in all, then what failed, by cause and by item."""
+    total = ledger.total
+    parts = [f"judge: {_calls(total)}{_tokens(total)}"]
+    failed = {name: cost for name, cost in ledger.items.items() if cost.troubles}
+    if failed:
+        parts.append(_failures(total, failed))
+    return "\n\n".join(parts)
+
+
+def _calls(total: Cost) -> str:
+    said = counted(total.calls, "call")
+    if total.retries:
+        said += f", {total.retries} of them again"
+    if total.hits:
+        rate = total.hits / (total.hits + total.calls - total.retries)
+        said += f"; {counted(total.hits, 'answer')} ({rate:.0%}) out of the cache"
+    return said
+
+
+def _tokens(total: Cost) -> str:
+    if total.calls == total.uncounted:
+        return "; the engine counts no tokens" if total.calls else ""
+    share = f" ({total.cached / total.prompt:.0%} cached)" if total.prompt else ""
+    seconds = f"{total.seconds / total.calls:.2f} s a call"
+    return f"; {total.prompt} prompt tokens{share}, {total.output} output tokens, {seconds}"
+
+
+def _failures(total: Cost, failed: Mapping[str, Cost]) -> str:
+    """Every call that failed, also where the next one did better."""
+    causes = [cause for cause, _ in total.troubles.most_common()]
+    said = ", ".join(f"{total.troubles[cause]} {cause}" for cause in causes)
+    head = f"failed calls of the judge: {said}"
+    most = sorted(failed.items(), key=lambda one: (-one[1].troubles.total(), one[0]))
+    rows = [
+        [name, str(cost.calls), *(str(cost.troubles[cause] or "") for cause in causes)]
+        for name, cost in most[:SHOWN]
+    ]
+    left_out = f"\nand {counted(len(most) - SHOWN, 'item')} more" if len(most) > SHOWN else ""
+    listed = table(["item", "calls", *causes], rows, right=range(1, len(causes) + 2))
+    return f"{head}\n{listed}{left_out}"

@@ -1,0 +1,1 @@
+"""A judge's model behind a server that speaks OpenAI's chat completions."""
