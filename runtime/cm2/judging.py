@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+
 from msgspec.structs import replace
 
 from cm2.bundle import Bundle

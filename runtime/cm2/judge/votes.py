@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+
 from msgspec.structs import replace
 
 from cm2.judge.judge import BY

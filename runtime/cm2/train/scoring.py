@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+
 from msgspec.structs import replace
 
 from cm2.judging import Judging
