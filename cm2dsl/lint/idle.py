@@ -1,8 +1,20 @@
-"""What a check says of a turn in which the agent does nothing. No rule: rules share it."""
+"""What an item pays in a turn in which the agent does nothing. No rule: rules share it."""
 
 from __future__ import annotations
 
 from cm2dsl import ir
+
+
+def guard_of(item: ir.Item) -> str | None:
+    """The word of an item that takes instead of giving, `veto` or `penalty`; None for any other."""
+    if item.veto:
+        return "veto"
+    return "penalty" if item.penalty else None
+
+
+def without_weight(guard: str) -> str:
+    """What to do about a guard that is paid for."""
+    return f"take the weight away: a {guard} needs none"
 
 
 def pays_idle(item: ir.Item) -> bool:

@@ -175,14 +175,25 @@ def _check_structure(
     for name, items in drafts.items():
         if items and sum(item.weight for item in items) <= 0:
             what = "the task scope" if name == DIALOGUE else f"turn `{name}`"
-            help = (
-                "give an item a weight; `veto` and `penalty` items have none unless it is written"
-            )
+            help = _earned_how(name, items)
             log.error("E301", f"all weights of {what} are zero", items[0].weight_span, help)
     for item in drafts[DIALOGUE]:
         if item.strict:
             help = "`strict` decides whether the next turn comes; task scope has no next turn"
             log.error("E302", "a task-scope item cannot be strict", item.name.span, help)
+
+
+def _earned_how(scope: str, items: Sequence[DraftItem]) -> str:
+    """What to do where a scope has nothing to earn; guards alone are not helped by a weight."""
+    if not all(item.veto or item.penalty for item in items):
+        return "give an item a weight; `veto` and `penalty` items have none unless it is written"
+    guard = "veto" if items[0].veto else "penalty"
+    if scope == DIALOGUE:
+        return (
+            f"a `{guard}` takes from its own scope: put it in each turn, with a template, or add "
+            "an item to the task scope that says what is to be done"
+        )
+    return f"a `{guard}` only takes: add an item that says what is to be done in the turn"
 
 
 def _all_parts(task: nodes.Task) -> list[object]:

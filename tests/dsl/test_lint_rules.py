@@ -66,3 +66,32 @@ def test_messages_are_lower_case_without_a_full_stop(rule: Rule, folder: Path) -
             for text in (one.finding.message, one.finding.help, rule.title):
                 assert not text[0].isupper()
                 assert not text.endswith(".")
+
+
+GUARD = """item searches weight {1} {{ check called search(to == "Rome") }}
+{0} {{ check {2} }}"""
+
+
+@pytest.mark.parametrize(
+    ("code", "head", "share", "check"),
+    [
+        ("L401", "never books weight 1 veto", 4, "called book"),
+        ("L401", "always careful weight 1 penalty 0.5", 4, "not called book"),
+        ("L408", "never books weight 1 veto", 1, "called book"),
+        ("L409", "at_end answers weight 1 veto", 4, "replied"),
+        ("L409", "at_end answers weight 1 penalty 0.5", 4, "replied"),
+    ],
+)
+def test_a_guard_that_is_paid_for_is_told_to_give_its_weight_away(
+    code: str, head: str, share: int, check: str, folder: Path
+) -> None:
+    (rule,) = [one for one in RULES if one.code == code]
+    (one,) = found(folder, whole(GUARD.format(head, share, check)), rule)
+    guard = "penalty" if "penalty" in head else "veto"
+    wanted = {
+        "L408": "take it from `ask.books`: a `veto` or a `penalty` needs none",
+        "L401": f"take the weight away: a {guard} needs none",
+        "L409": f"take the weight away: a {guard} needs none",
+    }
+    assert one.finding.help is not None
+    assert one.finding.help.endswith(wanted[code])

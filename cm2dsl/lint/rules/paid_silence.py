@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cm2dsl.lint.idle import pays_idle
+from cm2dsl.lint.idle import guard_of, pays_idle, without_weight
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.subject import Subject
 
@@ -10,7 +10,8 @@ from cm2dsl.lint.subject import Subject
 class PaidSilence(Rule):
     """An agent that does nothing at all breaks no rule. An item that is satisfied by that pays for
     silence with its weight, and silence is learned first. What must not happen is a `veto` or a
-    `penalty`; weight belongs to what has to be done.
+    `penalty`, without a weight: one that has a weight takes, and pays for silence all the same.
+    Weight belongs to what has to be done.
 
     A task that pays inaction more than `max-floor` is an error as a whole (L408), and its items are
     named there.
@@ -29,6 +30,10 @@ never books { check called book }"""
             """item searches weight 3 { check called search(to == "Rome") }
 always careful { check not called book or called search }"""
         ),
+        Bad(
+            """item searches weight 3 { check called search(to == "Rome") }
+never books weight 1 veto { check called book }"""
+        ),
     )
     good = (
         """item answers { check replied }
@@ -46,7 +51,9 @@ never idles { check not called search }""",
             item = placed.item
             if subject.floors[placed.task.name].inaction > subject.budget.floor:
                 continue
-            if item.weight and not item.veto and not item.penalty and pays_idle(item):
+            if item.weight and pays_idle(item):
                 message = f"`{item.name}` pays an agent that does nothing"
                 help = "make it a `veto` or a `penalty`, or let it come `after` what is to be done"
+                if (guard := guard_of(item)) is not None:
+                    help = without_weight(guard)
                 yield Finding(placed.node.span, message, help)

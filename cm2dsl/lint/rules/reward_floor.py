@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from cm2dsl import ir
 from cm2dsl.lint.budget import Budget
-from cm2dsl.lint.earned import items_text, policies_text, rows_text
+from cm2dsl.lint.earned import SHOWN, items_text, policies_text, rows_text
+from cm2dsl.lint.idle import guard_of
 from cm2dsl.lint.rule import Bad, Finding, Rule
+from cm2dsl.lint.scopes import scopes_of
 from cm2dsl.lint.subject import Subject
 
 
@@ -14,7 +17,7 @@ class RewardFloor(Rule):
     policy finds it in its first hours, and if it is high, stays there: whoever tries can only lose.
     So it is with tasks in which the agent must *not* cancel, refund or book, and nothing else is
     asked of it. Say what an agent does that gets this right: which record it looks up, what it
-    tells the user, where it hands over. What must not happen is a `veto`.
+    tells the user, where it hands over. What must not happen is a `veto`, without a weight.
 
     Items that ask a judge are left out, as scoring without a judge leaves them out, or failed. Of a
     task with many rows three are played. The limit is `max-floor` in the table `[tool.cm2.lint]`,
@@ -61,4 +64,17 @@ never books veto { check called book }""",
             message = f"`{task.name}` pays {best:.2f} to an agent that {policies_text(alike)}"
             message += f"{rows_text(floor, alike[0])}, for {items_text(alike[0])}"
             help = "give weight to what is to be done, and make what must not happen a `veto`"
+            paid = _guards(task, alike[0].items)
+            if paid:
+                names = ", ".join(f"`{name}`" for name in paid)
+                help = f"give weight to what is to be done, and take it from {names}: "
+                help += "a `veto` or a `penalty` needs none"
             yield Finding(node.name.span, message, help)
+
+
+def _guards(task: ir.Task, names: Sequence[str]) -> list[str]:
+    """Those of the items, by full name, that take and are paid for all the same."""
+    items = {
+        f"{scope}.{item.name}": item for scope, items in scopes_of(task).items() for item in items
+    }
+    return [name for name in names if guard_of(items[name]) is not None][:SHOWN]

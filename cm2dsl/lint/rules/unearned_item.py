@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cm2dsl.floor.policies import INACTIVE
 from cm2dsl.lint.earned import any_of
-from cm2dsl.lint.idle import pays_idle
+from cm2dsl.lint.idle import guard_of, pays_idle, without_weight
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.subject import Subject
 
@@ -13,8 +13,8 @@ class UnearnedItem(Rule):
     """An agent that calls no tool, and says the same to every user, satisfies this item. If all
     such agents do, it is vacuous: it tells a good dialogue from no other. If only some do, its
     check is met by words that nobody had to think of, such as a refusal, or the user's own.
-    Wanting a reply is right, paying for it is not: make it a `veto`, or let it come after what the
-    reply should be about.
+    Wanting a reply is right, paying for it is not: make it a `veto` without a weight, or let it
+    come after what the reply should be about.
 
     A task that pays such agents more than `max-floor` is an error as a whole (L408), and its items
     are named there.
@@ -75,4 +75,6 @@ item kind { ask "Does the reply greet the user?" fail "Begins with a price" }"""
             if len(policies) == len(INACTIVE):
                 message = f"{name} is vacuous: it pays every agent that does nothing"
             help = "make it a `veto`, or let it come `after` what is to be done"
+            if (guard := guard_of(placed.item)) is not None:
+                help = without_weight(guard)
             yield Finding(placed.span, message, help)
