@@ -70,7 +70,7 @@ def analyse(path: Path, shown: str | None = None) -> Analysed:
     if file is None:
         raise CompileError(log.diagnostics)
     parsed = [file]
-    templates = _templates(parsed, files, log)
+    templates, all_templates = _templates(parsed, files, log)
     tasks = _all(file, nodes.Task)
     domain = _single(file, nodes.Domain, log)
     if domain is None and not tasks:
@@ -81,7 +81,7 @@ def analyse(path: Path, shown: str | None = None) -> Analysed:
         log.error("E307", "the spec has no domain", span, 'name it: `domain airline "…"`')
     recorded: dict[str, Recordings] = {}
     spec = _lower(file, domain, templates, files, recorded, log)
-    log.diagnostics = certain(log.diagnostics, parsed)
+    log.diagnostics = certain(log.diagnostics, parsed, templates, all_templates)
     log.raise_if_any()
     assert spec is not None
     read, through_link = files.read_bytes, files.through_link
@@ -211,21 +211,29 @@ def _system(file: nodes.File, files: Files, log: Log) -> str:
     return opened[1].text.strip() if opened is not None else ""
 
 
-def _templates(parsed: list[nodes.File], files: Files, log: Log) -> dict[str, nodes.Template]:
+def _templates(
+    parsed: list[nodes.File], files: Files, log: Log
+) -> tuple[dict[str, nodes.Template], bool]:
     """The templates of the file in `parsed` and of its imports, imports of imports included.
 
-    The imported files are added to `parsed`.
+    The imported files are added to `parsed`. False comes second where one could not be read, so
+    that not every template is known.
     """
     found: dict[str, nodes.Template] = {}
+    every = True
     done: set[Path] = {parsed[0].source.path}
     for current in parsed:
         for template in _all(current, nodes.Template):
             _add(template, found, log)
         for statement in _statements(current, "import"):
-            imported = _imported(statement, current, files, done, log)
+            opened = files.open(statement.file)
+            if opened is not None and opened[1].path.resolve() in done:
+                continue
+            imported = _imported(opened[1], done, log) if opened is not None else None
             if imported is not None:
                 parsed.append(imported)
-    return found
+            every = every and imported is not None
+    return found, every
 
 
 def _add(template: nodes.Template, found: dict[str, nodes.Template], log: Log) -> None:
@@ -244,13 +252,7 @@ def _add(template: nodes.Template, found: dict[str, nodes.Template], log: Log) -
     found.setdefault(name, template)
 
 
-def _imported(
-    statement: nodes.FileStatement, by: nodes.File, files: Files, done: set[Path], log: Log
-) -> nodes.File | None:
-    opened = files.open(statement.file)
-    if opened is None or opened[1].path.resolve() in done:
-        return None
-    source = opened[1]
+def _imported(source: Source, done: set[Path], log: Log) -> nodes.File | None:
     done.add(source.path.resolve())
     imported, faults = _parsed(source)
     log.diagnostics += faults

@@ -3,16 +3,19 @@
 What was read around a fault of form may be something else than was meant: a fault of meaning there
 may only follow from it. It is left out where it lies in a doubtful part or on a line of one, where
 it misses something (an item, a name) that the doubtful part may hold.
+
+So it is with a template that is in a file which could not be read, and with the items of its uses.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 
 from cm2dsl import nodes
 from cm2dsl.diagnostic import Diagnostic
 from cm2dsl.source import Source, Span
+from cm2dsl.walk import walk
 
 MISSES = frozenset({"E304", "E307"})
 """Codes of faults that something more in the block would mend."""
@@ -28,22 +31,51 @@ MISSED = frozenset({"E109"})
 
 WHOLE = ("the spec has no task", "the spec has no domain", "all weights of")
 
+HOLLOW = ("all weights of", "no turn of task", "there is no turn `dialogue`")
+"""How faults begin that items would mend which a use of an unread template would make."""
+
 WORD = re.compile(r"\w+")
 QUOTED = re.compile(r"`([^`]*)`")
 
 
-def certain(found: Iterable[Diagnostic], files: Sequence[nodes.File]) -> list[Diagnostic]:
-    """The faults that do not merely follow from what could not be read."""
+def certain(
+    found: Iterable[Diagnostic],
+    files: Sequence[nodes.File],
+    templates: Collection[str],
+    every: bool,
+) -> list[Diagnostic]:
+    """The faults that do not merely follow from what could not be read.
+
+    `templates` are those that are known; `every` is false where an import could not be read.
+    """
     doubted = {file.source.path: _Doubt(file) for file in files if file.doubtful}
-    if not doubted:
+    if not doubted and every:
         return list(found)
     lost = {word for doubt in doubted.values() for word in doubt.words}
+    uses = [use for use in walk(files[0], nodes.Use) if use.template.text not in templates]
+    unmade = {
+        (use.alias or use.template).text for use in uses if not every or use.template.text in lost
+    }
     kept = []
     for one in found:
         doubt = doubted.get(one.span.source.path)
-        if one.code < "E1" or not (_names_lost(one, lost) or (doubt and doubt.covers(one))):
+        if one.code < "E1" or not (
+            (one.code == "E107" and not every)
+            or _misses(one, unmade)
+            or _names_lost(one, lost)
+            or (doubt and doubt.covers(one))
+        ):
             kept.append(one)
     return kept
+
+
+def _misses(one: Diagnostic, unmade: Set[str]) -> bool:
+    """Whether a fault may follow from uses of templates that could not be read."""
+    if not unmade:
+        return False
+    text = one.span.source.text[one.span.start : one.span.stop]
+    named = one.code == "E109" and not unmade.isdisjoint(WORD.findall(text))
+    return named or one.message.startswith(HOLLOW)
 
 
 def _names_lost(one: Diagnostic, lost: set[str]) -> bool:
