@@ -14,7 +14,7 @@ from cm2.judge.engine import Shape
 _Segment = Annotated[
     str,
     Field(
-        pattern=r"^t[0-9]{1,3}[.](user|s[0-9]{1,3}[.](reasoning|reply|tool_call|tool_result)([.][0-9]{1,2})?)$"
+        pattern=r"^t[0-9]{1,3}[.](user((_call|_result)([.][0-9]{1,2})?)?|s[0-9]{1,3}[.](reasoning|reply|tool_call|tool_result)([.][0-9]{1,2})?)$"
     ),
 ]
 _Quote = Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f]{1,100}$')]

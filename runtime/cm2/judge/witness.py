@@ -8,7 +8,7 @@ from math import inf, log
 
 import torch
 
-from cm2.judge.endpoint.confidence import Token, confidence
+from cm2.judge.confidence import Token, confidence
 
 _BEGUN = re.compile(rb'"verdict"\s*:\s*"[a-z]')
 
@@ -58,4 +58,4 @@ class Witness:
             return None
         before, token = began
         rest = self._written[row][len(before) + len(token.text) :]
-        return confidence([Token(before, 0.0), token, Token(rest, 0.0)])
+        return confidence([Token(before, 0.0), token, Token(rest, 0.0)], complete=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from cm2.judge.endpoint.confidence import Token, confidence
+from cm2.judge.confidence import Token, confidence
 from cm2.judge.engine import Answer, Answered, EngineError, Failed, Trouble, Usage
 
 _LONGEST = 300

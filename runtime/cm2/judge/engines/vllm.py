@@ -18,8 +18,8 @@ import msgspec
 from outlines.models.vllm_offline import VLLMOfflineTypeAdapter
 from outlines.types import JsonSchema
 
+from cm2.judge.confidence import Token, confidence
 from cm2.judge.config import MAX_TOKENS, AtLeastOne, Context, Prompting, Seconds, prompted
-from cm2.judge.endpoint.confidence import Token, confidence
 from cm2.judge.engine import (
     Answer,
     Answered,

@@ -29,8 +29,11 @@ class Token:
     others: Sequence[tuple[bytes, float]] = ()
 
 
-def confidence(tokens: Sequence[Token]) -> float | None:
-    """The share of the verdict that was written among the three; None where no place is known."""
+def confidence(tokens: Sequence[Token], *, complete: bool = False) -> float | None:
+    """The share of the verdict that was written among the three; None where no place is known.
+
+    `complete` says that a token's `others` are all that could have stood there.
+    """
     written = b"".join(token.text for token in tokens)
     found = _VERDICT.search(written)
     if found is None:
@@ -38,12 +41,12 @@ def confidence(tokens: Sequence[Token]) -> float | None:
     start, at = found.start(1), 0
     for token in tokens:
         if at + len(token.text) > start:
-            return _share(token, written[at:start], found[1].decode())
+            return _share(token, written[at:start], found[1].decode(), complete)
         at += len(token.text)
     return None
 
 
-def _share(token: Token, before: bytes, verdict: str) -> float | None:
+def _share(token: Token, before: bytes, verdict: str, complete: bool) -> float | None:
     """The verdict's share at the token that begins it, `before` being what it has in front."""
     odds = dict.fromkeys(VERDICTS, 0.0)
     for text, logprob in {**dict(token.others), token.text: token.logprob}.items():
@@ -51,6 +54,7 @@ def _share(token: Token, before: bytes, verdict: str) -> float | None:
         if begun is not None:
             odds[begun] += _probability(logprob)
     least = min((_probability(logprob) for _, logprob in token.others), default=1.0)
+    least = 0.0 if complete else least
     whole = math.fsum(number or least for number in odds.values())
     return odds[verdict] / whole if whole else None
 
