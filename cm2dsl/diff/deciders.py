@@ -9,7 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from cm2dsl import ir
-from cm2dsl.diff.questions import Meaning, Negated, atoms, form, meaning, tree_of, words
+from cm2dsl.diff.meaning import Meaning, Negated, form, meaning
+from cm2dsl.diff.questions import atoms, tree_of, words
 
 Sameness = Literal["same", "asked otherwise", "other"]
 
@@ -80,12 +81,12 @@ def difference(before: ir.Item, after: ir.Item, row: ir.Row | None) -> list[str]
         found.append(f"kind {before.kind} → {after.kind}")
     if as_written(before) != as_written(after):
         before, after = as_written(before), as_written(after)
-    old = atoms(before.expr, row) if before.expr is not None else []
-    new = atoms(after.expr, row) if after.expr is not None else []
+    old = atoms(before.expr, row) if before.expr is not None else {}
+    new = atoms(after.expr, row) if after.expr is not None else {}
     if before.expr is not None and after.expr is not None:
-        found += [f"check no longer asks: {one}" for one in old if one not in new]
-        found += [f"check now asks: {one}" for one in new if one not in old]
-        if old == new and decider(before, row).check != decider(after, row).check:
+        found += [f"check no longer asks: {said}" for one, said in old.items() if one not in new]
+        found += [f"check now asks: {said}" for one, said in new.items() if one not in old]
+        if old.keys() == new.keys() and decider(before, row).check != decider(after, row).check:
             shown = form(tree_of(before.expr, row)), form(tree_of(after.expr, row))
             found.append(f"check {shown[0]} → {shown[1]}")
     elif before.expr is not None:

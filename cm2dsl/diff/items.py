@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from cm2dsl import ir
 from cm2dsl.diff.deciders import decider
 from cm2dsl.diff.match import Matched, match
-from cm2dsl.diff.questions import form, tree_of, words
+from cm2dsl.diff.meaning import form
+from cm2dsl.diff.questions import tree_of, words
 from cm2dsl.diff.report import Impact, Note
 
 NOWHERE = ir.Place(file="", line=1, column=1)

@@ -1,180 +1,29 @@
-"""A check as a table over the questions that it asks of a dialogue.
+"""The questions that a check of the IR asks, as text in a normal form.
 
-Two checks with equal tables say the same of every dialogue, however they are written: `not (a or
-b)` and `not a and not b` have one table. A question is a text in a normal form: constraints, tools
-and exceptions are sorted and stand once, row values are filled in where there is a row, `exactly 2`
-is `at least 2 and not at least 3`. What a question has no bearing on is taken out of the table.
-
-Questions are taken to be independent of each other, but for numbers of calls: that there are three
-calls implies that there are two. So unequal tables may still say the same; equal tables never
-differ.
+Constraints, tools and exceptions are sorted and stand once, and row values are filled in where
+there is a row. What a reply is to say is folded, as replies are.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from cm2dsl import ir
+from cm2dsl.checks import fold
+from cm2dsl.diff.meaning import TRUE, Atom, Joined, Negated, Tree, asked, form
 from cm2dsl.draft.syntax import path as path_text
 from cm2dsl.draft.syntax import tool as tool_text
 
-ROWS = 4096
-"""Rows of a table at most. Checks with larger ones are compared by their form."""
 
-
-@dataclass(frozen=True, slots=True)
-class Atom:
-    """That a question's number is at least `times`; a question without one is 0 or 1.
-
-    `soft`: where it is not so, a judge may still find it said.
-    """
-
-    question: str
-    times: int
-    soft: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """`and` or `or` of parts; no parts are true, and false."""
-
-    word: str
-    parts: tuple[Tree, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Negated:
-    part: Tree
-
-
-Tree = Atom | Joined | Negated
-
-TRUE = Joined("and", ())
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a check says, in a form that is equal for equal tables.
-
-    `questions` have the numbers at which the check's value changes, `values` one letter (`T`, `F`,
-    or `U` for undecided) a row. `form` is a normal form in place of a table that would be too
-    large.
-    """
-
-    questions: tuple[tuple[str, tuple[int, ...]], ...]
-    values: str
-    form: str = ""
-
-
-def meaning(tree: Tree, judged: bool) -> Meaning:
-    """The table of a tree; `judged`: a judge decides what words that are not there leave open."""
-    atoms = set(_atoms(tree))
-    times: dict[str, list[int]] = {}
-    for atom in sorted(atoms, key=lambda one: (one.question, one.times)):
-        times.setdefault(atom.question, []).append(atom.times)
-    rows = 1
-    for numbers in times.values():
-        rows *= len(numbers) + 1
-    if rows > ROWS:
-        return Meaning((), "", form=("judged " if judged else "") + form(tree))
-    names = list(times)
-    table = {
-        state: _value(tree, dict(zip(names, state, strict=True)), times, judged)
-        for state in product(*(range(len(times[name]) + 1) for name in names))
-    }
-    for place, name in enumerate(names):
-        table = _reduced(table, place, times[name])
-    kept = [(name, tuple(times[name])) for name in names if times[name]]
-    return Meaning(tuple(kept), "".join(table[state] for state in sorted(table)))
-
-
-_Table = dict[tuple[int, ...], str]
-
-
-def _reduced(table: _Table, place: int, times: list[int]) -> _Table:
-    """The table without the numbers of one question between which nothing changes."""
-    for level in range(len(times), 0, -1):
-        at_level = {state: value for state, value in table.items() if state[place] == level}
-        below = ((*state[:place], level - 1, *state[place + 1 :]) for state in at_level)
-        if [table[state] for state in below] != list(at_level.values()):
-            continue
-        del times[level - 1]
-        table = {
-            (*state[:place], state[place] - (state[place] > level), *state[place + 1 :]): value
-            for state, value in table.items()
-            if state[place] != level
-        }
-    return table
-
-
-def _value(tree: Tree, state: dict[str, int], times: dict[str, list[int]], judged: bool) -> str:
-    """Kleene's logic: `T`, `F` or `U`."""
-    match tree:
-        case Atom():
-            reached = state[tree.question]
-            if reached > times[tree.question].index(tree.times):
-                return "T"
-            return "U" if judged and tree.soft else "F"
-        case Negated():
-            value = _value(tree.part, state, times, judged)
-            return {"T": "F", "F": "T"}.get(value, value)
-        case Joined():
-            values = [_value(part, state, times, judged) for part in tree.parts]
-            strong, weak = ("F", "T") if tree.word == "and" else ("T", "F")
-            return strong if strong in values else "U" if "U" in values else weak
-
-
-def _atoms(tree: Tree) -> Iterator[Atom]:
-    match tree:
-        case Atom():
-            yield tree
-        case Negated():
-            yield from _atoms(tree.part)
-        case Joined():
-            for part in tree.parts:
-                yield from _atoms(part)
-
-
-def form(tree: Tree, negated: bool = False) -> str:
-    """The tree as text, `not` on the atoms alone, equal parts once, and in order."""
-    match tree:
-        case Atom():
-            text = tree.question + (f" at_least {tree.times} times" if tree.times != 1 else "")
-            return f"not {text}" if negated else text
-        case Negated():
-            return form(tree.part, not negated)
-        case Joined():
-            word = {"and": "or", "or": "and"}[tree.word] if negated else tree.word
-            parts = sorted(set(_flat(tree, word, negated)))
-            if not parts:
-                return "true" if word == "and" else "false"
-            return parts[0] if len(parts) == 1 else "(" + f" {word} ".join(parts) + ")"
-
-
-def _flat(tree: Joined, word: str, negated: bool) -> Iterator[str]:
-    for part in tree.parts:
-        inner, turned = part, negated
-        while isinstance(inner, Negated):
-            inner, turned = inner.part, not turned
-        own = ""
-        if isinstance(inner, Joined):
-            own = {"and": "or", "or": "and"}[inner.word] if turned else inner.word
-        if isinstance(inner, Joined) and own == word:
-            yield from _flat(inner, word, turned)
-        else:
-            yield form(inner, turned)
-
-
-def atoms(check: ir.Check, row: ir.Row | None) -> list[str]:
-    """The questions of a check as text, sorted."""
-    return sorted({form(atom) for atom in _atoms(tree_of(check, row))})
-
-
-# --- from the IR ------------------------------------------------------------------------------
+def atoms(check: ir.Check, row: ir.Row | None) -> dict[str, str]:
+    """The questions of a check, sorted: each in its normal form, and as text for people."""
+    found = sorted(asked(tree_of(check, row)), key=form)
+    return {form(one): form(replace(one, question=one.shown or one.question)) for one in found}
 
 
 def tree_of(check: ir.Check, row: ir.Row | None) -> Tree:
@@ -182,24 +31,33 @@ def tree_of(check: ir.Check, row: ir.Row | None) -> Tree:
     match check:
         case ir.Called():
             word = "called" if check.outcome == "any" else check.outcome
-            return _counted(f"{_who(check)}{word} {_pattern(check, row)}", check.count)
+            question, *parts = (f"{_who(check)}{word} {each}" for each in _patterns(check, row))
+            return _counted(Atom(question, 1, parts=tuple(parts)), check.count)
         case ir.Before():
             first, second = _pattern(check.first, row), _pattern(check.second, row)
             return Atom(f"{_who(check.first)}called {first} before {second}", 1)
         case ir.Result():
             has = _constraint(check.has, row)
-            return Atom(f"{_who(check.call)}result {_pattern(check.call, row)} has {has}", 1)
+            question, *parts = (
+                f"{_who(check.call)}result {each} has {has}" for each in _patterns(check.call, row)
+            )
+            return Atom(question, 1, parts=tuple(parts))
         case ir.Replied():
             return Atom("replied", 1)
         case ir.ReplyContains():
             left_out = "".join(sorted(set(check.ignoring)))
             ignoring = f" ignoring {json.dumps(left_out, ensure_ascii=False)}" if left_out else ""
-            return Atom(f"reply contains {_known(check.value, row)}{ignoring}", 1, soft=True)
+            asked, said = (
+                f"reply contains {each}{ignoring}"
+                for each in (_said(check, row), _known(check.value, row))
+            )
+            return Atom(asked, 1, soft=True, shown=said)
         case ir.ReplyMatches():
             return Atom(f"reply matches {_regex(check.pattern)}", 1, soft=True)
         case ir.ReplyMentions():
-            found = f"{_path(check.path)} of {_who(check.call)}{_pattern(check.call, row)}"
-            return Atom(f"reply mentions {found}", 1, soft=True)
+            of = f"{_path(check.path)} of {_who(check.call)}"
+            question, *parts = (f"reply mentions {of}{each}" for each in _patterns(check.call, row))
+            return Atom(question, 1, soft=True, parts=tuple(parts))
         case ir.And():
             return Joined("and", tuple(tree_of(part, row) for part in check.of))
         case ir.Or():
@@ -208,11 +66,11 @@ def tree_of(check: ir.Check, row: ir.Row | None) -> Tree:
             return Negated(tree_of(check.of, row))
 
 
-def _counted(question: str, count: ir.Count | None) -> Tree:
+def _counted(one: Atom, count: ir.Count | None) -> Tree:
     if count is None:
-        return Atom(question, 1)
-    least = Atom(question, count.times) if count.times else TRUE
-    most = Negated(Atom(question, count.times + 1))
+        return one
+    least = replace(one, times=count.times) if count.times else TRUE
+    most = Negated(replace(one, times=count.times + 1))
     if count.op == "at_least":
         return least
     return most if count.op == "at_most" else Joined("and", (least, most))
@@ -220,6 +78,13 @@ def _counted(question: str, count: ir.Count | None) -> Tree:
 
 def _who(call: ir.Called) -> str:
     return "user " if call.by == "user" else ""
+
+
+def _patterns(call: ir.Called, row: ir.Row | None) -> Iterator[str]:
+    """The pattern as text; and where it names several tools, the pattern of each."""
+    yield _pattern(call, row)
+    for tool in sorted(set(call.tools or ())) if len(set(call.tools or ())) > 1 else ():
+        yield _pattern(structs.replace(call, tool=tool, tools=None), row)
 
 
 def _pattern(call: ir.Called, row: ir.Row | None) -> str:
@@ -256,6 +121,22 @@ def _known(value: ir.Value, row: ir.Row | None) -> str:
             return words(value.text, row)
         case ir.Many():
             return "[" + ", ".join(_known(each, row) for each in value.values) + "]"
+
+
+def _said(check: ir.ReplyContains, row: ir.Row | None) -> str:
+    """What a reply is to say, as text: a string as it is searched for, case and space aside."""
+    match check.value:
+        case ir.Constant():
+            found: Any = check.value.value
+        case ir.RowRef() if row is not None:
+            found = ir.look_up(check.value, row)
+        case ir.Filled() if row is not None:
+            found = ir.fill(check.value.text, row)
+        case _:
+            return _known(check.value, row)
+    if isinstance(found, bool):
+        found = "true" if found else "false"
+    return _json(fold(found, check.ignoring) if isinstance(found, str) else found)
 
 
 def words(text: ir.Text, row: ir.Row | None) -> str:

@@ -1,14 +1,13 @@
 """What A and B name: a file, a folder, or `git:REV:path`, which is put into a temporary folder.
 
 Of a revision, the folder of the path is taken with all that is below it: a spec reads nothing else.
+Its files are as git keeps them: no attribute leaves one out or changes it.
 """
 
 from __future__ import annotations
 
-import io
 import posixpath
 import subprocess
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -20,6 +19,7 @@ from cm2dsl.compiler import Compiled, compile_file
 from cm2dsl.diagnostic import CompileError, Diagnostic
 
 GIT = "git:"
+LINK = b"120000"
 
 
 @contextmanager
@@ -31,44 +31,74 @@ def opened(named: str) -> Iterator[Path]:
             raise click.UsageError(f"there is no file or folder `{named}`")
         yield path
         return
-    revision, colon, inner = named.removeprefix(GIT).partition(":")
-    if not colon or not revision:
+    revision, inner = _parts(named.removeprefix(GIT))
+    if inner is None or not revision:
         raise click.UsageError(f"`{named}` names no revision and path: write `git:REV:path`")
     with TemporaryDirectory(prefix="cm2c-diff-") as folder:
         yield _extracted(revision, inner, Path(folder).resolve())
+
+
+def _parts(named: str) -> tuple[str, str | None]:
+    """Revision and path: the first colon outside braces (`HEAD^{/a: b}`) is between them."""
+    depth = 0
+    for place, char in enumerate(named):
+        depth += (char == "{") - (char == "}")
+        if char == ":" and depth <= 0:
+            return named[:place], named[place + 1 :]
+    return named, None
 
 
 def _extracted(revision: str, inner: str, folder: Path) -> Path:
     """The path at a revision, put into a folder. Raises click.UsageError."""
     if revision.startswith("-"):
         raise click.UsageError(f"`{revision}` is no revision")
-    top = Path(_git("rev-parse", "--show-toplevel").decode().rstrip("\n"))
-    commit = _git(
-        *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"),
+    prefix = _git("rev-parse", "--show-prefix").decode().rstrip("\n")
+    # A commit, a tag, or a tree by itself: all that has files.
+    found = _git(
+        *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}"),
         fault=f"git knows no revision `{revision}`",
     )
-    hash = commit.decode().strip()
-    prefix = _git("rev-parse", "--show-prefix").decode().rstrip("\n")
+    hash = found.decode().strip()
     # As git has it: from the top of the repository, or with `./` from here.
     base = prefix if inner.split("/")[0] in (".", "..") else ""
     path = posixpath.normpath(posixpath.join(base, inner))
     if path.split("/")[0] == ".." or path.startswith("/"):
-        raise click.UsageError(f"`{inner}` is outside the repository {top}")
+        raise click.UsageError(f"`{inner}` is outside the repository")
     kind = "tree"
     if path != ".":
         missing = f"there is no `{inner}` at `{revision}`"
         kind = _git("cat-file", "-t", f"{hash}:{path}", fault=missing).decode().strip()
     root = path if kind == "tree" else PurePosixPath(path).parent.as_posix()
-    tree = hash if root == "." else f"{hash}:{root}"
-    packed = _git("archive", "--format=tar", tree, cwd=top)
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        archive.extractall(folder, filter="data")
+    _write(hash if root == "." else f"{hash}:{root}", folder)
     return folder if kind == "tree" else folder / PurePosixPath(path).name
 
 
-def _git(*arguments: str, fault: str | None = None, cwd: Path | None = None) -> bytes:
+def _write(tree: str, folder: Path) -> None:
+    """Every file of a tree, below a folder. A link that leads out of it is left out."""
+    listed = _git("ls-tree", "-r", "-z", "--full-tree", tree).split(b"\0")
+    entries = [line.partition(b"\t")[::2] for line in listed if line]
+    blobs = [(head.split(), name) for head, name in entries if head.split()[1] == b"blob"]
+    asked = b"".join(hash + b"\n" for (_, _, hash), _ in blobs)
+    found = memoryview(_git("cat-file", "--batch", told=asked))
+    links: list[tuple[Path, str]] = []
+    for (mode, _, _), name in blobs:
+        end = bytes(found[:4096]).index(b"\n")
+        size = int(bytes(found[:end]).split()[-1])
+        content, found = bytes(found[end + 1 : end + 1 + size]), found[end + size + 2 :]
+        path = folder / name.decode("utf-8", "surrogateescape")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if mode == LINK:
+            links.append((path, content.decode("utf-8", "surrogateescape")))
+        else:
+            path.write_bytes(content)
+    for path, target in links:
+        if (path.parent / target).resolve().is_relative_to(folder):
+            path.symlink_to(target)
+
+
+def _git(*arguments: str, fault: str | None = None, told: bytes | None = None) -> bytes:
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, cwd=cwd, check=False)
+        done = subprocess.run(["git", *arguments], capture_output=True, input=told, check=False)
     except FileNotFoundError:
         raise click.UsageError("`git:` needs git, and there is none on the path") from None
     if done.returncode == 0:

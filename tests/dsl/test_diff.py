@@ -555,6 +555,7 @@ def test_a_path_from_here_begins_with_a_dot(
         ("git:HEAD:spec", "there is no `spec` at `HEAD`"),
         ("git:HEAD", "`git:HEAD` names no revision and path"),
         ("git:--help:specs", "`--help` is no revision"),
+        ("git:HEAD^{tree}:spec", "there is no `spec` at `HEAD^{tree}`"),
         ("git:HEAD:../specs", "`../specs` is outside the repository"),
     ],
 )
@@ -571,6 +572,36 @@ def test_without_a_repository_or_git_that_is_said(
     assert "not a git repository" in run("git:HEAD:specs", "a").stderr
     monkeypatch.setenv("PATH", "")
     assert "needs git" in run("git:HEAD:specs", "a").stderr
+
+
+@pytest.mark.parametrize("revision", ["HEAD", "HEAD^{tree}", "HEAD^{/first}", "HEAD^{/i: r}"])
+def test_a_revision_is_whatever_git_takes_for_one(repository: Path, revision: str) -> None:
+    who = ("-c", "user.name=n", "-c", "user.email=e@example.org")
+    more = ["commit", "-q", "--amend", "-m", "first thing i: really"]
+    subprocess.run(["git", *who, *more], check=True)
+    assert run(f"git:{revision}:specs/spec.cm2", "specs/spec.cm2").stdout.startswith("NONE")
+
+
+@pytest.mark.parametrize("inside", ["bare.git", "b/.git"])
+def test_no_working_tree_is_needed(
+    repository: Path, inside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "clone", "-q", "--bare", ".", "../bare.git"], check=True)
+    monkeypatch.chdir(repository.parent / inside)
+    assert run("git:HEAD:specs", "git:HEAD:specs/spec.cm2").stdout.startswith("NONE")
+
+
+def test_files_that_git_exports_not_are_there_too(repository: Path) -> None:
+    (repository / "specs/.gitattributes").write_text("lib.cm2 export-ignore\n", encoding="utf-8")
+    (repository / "specs/out.cm2").symlink_to("../../elsewhere")
+    (repository / "specs/link.cm2").symlink_to("lib.cm2")
+    subprocess.run(["git", "add", "."], check=True)
+    who = ("-c", "user.name=n", "-c", "user.email=e@example.org")
+    subprocess.run(["git", *who, "commit", "-q", "-m", "x"], check=True)
+    assert run("git:HEAD:specs", "git:HEAD~1:specs").stdout.startswith("NONE")
+    edit(repository.parent, '"lib.cm2"', '"link.cm2"', file="specs/spec.cm2")
+    subprocess.run(["git", *who, "commit", "-qam", "y"], check=True)
+    assert run("git:HEAD:specs", "git:HEAD~1:specs").stdout.startswith("TEXT")
 
 
 def test_faults_of_a_revision_name_it(repository: Path) -> None:

@@ -15,7 +15,8 @@ from interpreter import holds
 from msgspec.structs import replace as but
 
 from cm2dsl import ir
-from cm2dsl.diff.questions import ROWS, Meaning, atoms, meaning, tree_of
+from cm2dsl.diff.meaning import ROWS, Meaning, meaning
+from cm2dsl.diff.questions import atoms, tree_of
 
 ROW = ir.Row(key="r", split="train", values=JSONL[0])
 A, B, C = (ir.Called(tool=name) for name in "abc")
@@ -57,6 +58,21 @@ def some(*of: ir.Check) -> ir.Check:
         (counted("exactly", 2), both(counted("at_least", 2), counted("at_most", 2))),
         (both(counted("at_least", 3), A), counted("at_least", 3)),
         (some(counted("at_most", 1), counted("at_least", 2)), counted("at_least", 0)),
+        (SAID, ir.ReplyContains(value=ir.Constant(" ＹＥＳ"))),
+        (
+            ir.ReplyContains(value=ir.Constant(True)),
+            ir.ReplyContains(value=ir.Constant("TRUE")),
+        ),
+        (ir.Called(tool=None, tools=("b", "a")), some(A, B)),
+        (n(ir.Called(tool=None, tools=("a", "b"))), both(n(A), n(B))),
+        (
+            ir.Called(tool=None, tools=("a", "b"), count=ir.Count("exactly", 0)),
+            both(n(A), n(B)),
+        ),
+        (
+            ir.ReplyMentions(call=ir.Called(tool=None, tools=("a", "b")), path=("x",)),
+            some(*(ir.ReplyMentions(call=one, path=("x",)) for one in (A, B))),
+        ),
         (
             ir.Called(tool="t", where=(ir.Constraint(("x",), "in", ir.Many((ir.Constant(1),))),)),
             ir.Called(tool="t", where=(ir.Constraint(("x",), "==", ir.Constant(1.0)),)),
@@ -73,6 +89,11 @@ def test_one_meaning_in_two_forms(one: ir.Check, other: ir.Check) -> None:
         (A, B),
         (both(A, B), some(A, B)),
         (counted("at_least", 2), A),
+        (
+            ir.Called(tool=None, tools=("a", "b"), count=ir.Count("at_least", 2)),
+            some(counted("at_least", 2), but(B, count=ir.Count("at_least", 2))),
+        ),
+        (SAID, ir.ReplyContains(value=ir.Constant("YES"), ignoring="-")),
         (counted("exactly", 1), A),
         (SAID, n(SAID)),
         (
@@ -114,7 +135,7 @@ def test_questions_are_written_as_in_a_spec() -> None:
         ),
         has=ir.Constraint(("flights", None, "price"), "==", ir.Constant(120.5), tolerance=0.01),
     )
-    assert atoms(n(check), None) == [
+    assert list(atoms(n(check), None).values()) == [
         "result search(not day ~ /^2/, 到 == row.to) has flights[*].price == 120.5 +- 0.01"
     ]
 
