@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import gc
-from importlib import import_module
-from typing import Any
+try:
+    import gc
+    from importlib import import_module
+    from typing import Any
 
-import click
+    import click
 
-from cm2dsl.identity import __version__
+    from cm2dsl.identity import __version__
+    from cm2dsl.process import ending, interruptible
+except KeyboardInterrupt:  # nothing is begun yet
+    raise SystemExit(130) from None
 
 COMMANDS = {
     "compile": ("cm2dsl.compile", "command"),
@@ -33,10 +37,22 @@ YOUNG = 50_000
 class Commands(click.Group):
     """Loads a command when it is asked for, so that none waits for the others' imports."""
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
+    is_process = False
+
+    def main(self, args: Any = None, *others: Any, **extra: Any) -> Any:
         # A command is over soon, and nearly all that it makes is kept and holds no circles.
         gc.set_threshold(YOUNG)
-        return super().main(*args, **kwargs)
+        self.is_process = args is None
+        with ending(self.is_process):
+            return super().main(args, *others, **extra)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with interruptible(self.is_process):  # click would say that it was aborted
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with interruptible(self.is_process):
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *COMMANDS])

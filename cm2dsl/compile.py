@@ -17,7 +17,7 @@ from cm2dsl.diagnostic import CompileError, Diagnostic, render
 from cm2dsl.emit.unchanged import Written, is_unchanged, written
 from cm2dsl.lint.output import format_option, report
 from cm2dsl.report.words import counted
-from cm2dsl.specs import specs_below
+from cm2dsl.specs import find_named
 from cm2dsl.watch import Watchable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Job(Struct):
 
 
 @click.command("compile", cls=Watchable)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-o",
     "--out",
@@ -57,7 +57,7 @@ def command(paths: tuple[Path, ...], out: Path, check: bool, form: str, cache: C
     """
     jobs: list[Job] = []
     faults: dict[Diagnostic, None] = {}  # two specs may import the same one
-    for path, name in _find(paths):
+    for path, name in find_named(paths).items():
         folder = out / name
         job = Job(path, name, folder, ("compile", str(path), str(folder)))
         known = cache.get(path, job.key, Written)
@@ -152,15 +152,3 @@ def _say(faults: Sequence[Diagnostic], form: str) -> None:
 
     end = f"{counted(len(faults), 'fault')}, nothing was written"
     click.echo("\n\n".join([*map(render, faults), f"{end}\n{more(faults)}"]), err=True)
-
-
-def _find(paths: tuple[Path, ...]) -> list[tuple[Path, str]]:
-    """The specs under the paths, and each one's name below the output folder."""
-    found: dict[Path, str] = {}
-    for path in paths:
-        if path.is_dir():
-            for spec in specs_below(path):
-                found[spec] = spec.relative_to(path).with_suffix("").as_posix()
-        else:
-            found[path] = path.stem
-    return list(found.items())

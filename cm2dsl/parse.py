@@ -29,6 +29,10 @@ def parse(source: Source, log: Log) -> nodes.File | None:
             file = replace(file, doubtful=tuple(recovery.doubtful))
         elif faults.diagnostics[0].code == "E004":
             del faults.diagnostics[1:]  # it is no spec: the rest says nothing
+        first, *others = faults.diagnostics
+        if first.code == "E004":  # what stands in the edition's place is said once
+            others = [one for one in others if one.span.start != first.span.start]
+            faults.diagnostics = [first, *others]
     log.diagnostics += faults.diagnostics
     if file is not None and file.edition.value != 1:
         log.error(

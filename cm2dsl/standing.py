@@ -11,16 +11,15 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import click
 from msgspec import Struct
 
 from cm2dsl import nodes
 from cm2dsl.diagnostic import Log
 from cm2dsl.files import decode
 from cm2dsl.parse import parse
+from cm2dsl.project import FILE, Project, read_project
 from cm2dsl.specs import specs_below
-
-PROJECT = "pyproject.toml"
-"""Settings of lint, in the folder of a spec or in one above it."""
 
 Stamp = tuple[int, int, int, int] | None
 """Times, size and number of a file; None where it is not there. A file that is written beside and
@@ -40,24 +39,39 @@ class Looker:
     """Looks at files again and again, and remembers what the .cm2 files among them name."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
-        self._paths = tuple(paths)
+        # The folder that they are named from may go while they are looked at.
+        self._paths = tuple((path, _settings(path)) for path in paths)
+        self._projects: dict[Path, tuple[Standing, Project]] = {}
         self._known: dict[Path, tuple[Stamp, Named]] = {}
 
     def look(self) -> Standing:
         """Every file that the paths lead to, as it stands; a folder leads to the specs in it."""
         found: Standing = {}
-        for path in self._paths:
-            specs = specs_below(path) if path.is_dir() else [path]
+        for path, settings in self._paths:
+            now: Standing = {one: stamp(one) for one in settings}
+            specs = specs_below(path, self._project(path, now)) if is_folder(path) else [path]
             for spec in specs:
                 self._look_at(spec, found)
-            start = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as they are
-            for folder in [start, *start.parents]:
-                found[folder / PROJECT] = stamp(folder / PROJECT)
+            found |= now
         return found
+
+    def _project(self, path: Path, now: Standing) -> Project:
+        """What the project says of a folder; nothing where it is wrong, which the run says."""
+        before = self._projects.get(path)
+        if before is None or before[0] != now:
+            try:
+                before = (now, read_project(path))
+            except click.UsageError:
+                before = (now, Project())
+            self._projects[path] = before
+        return before[1]
 
     def _look_at(self, spec: Path, found: Standing) -> None:
         """The spec, what it names, and what its imports name: all of it from the spec's folder."""
-        folder = (spec.resolve() if spec.is_symlink() else spec).parent
+        try:
+            folder = (spec.resolve() if spec.is_symlink() else spec).parent
+        except (OSError, RuntimeError):  # a circle of links
+            folder = spec.parent
         waiting = [spec]
         done: set[Path] = set()
         while waiting:
@@ -82,6 +96,20 @@ class Looker:
         return before[1]
 
 
+def _settings(path: Path) -> list[Path]:
+    """Where settings may stand that hold for a path."""
+    start = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as they are
+    return [folder / FILE for folder in [start, *start.parents]]
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there, as far as can be seen."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def stamp(path: Path) -> Stamp:
     """How a file stands now."""
     try:
@@ -94,6 +122,8 @@ def stamp(path: Path) -> Stamp:
 def named_in(path: Path) -> Named:
     """The names of files in a .cm2 file, also in one with faults; none where it cannot be read."""
     try:
+        if not path.is_file():  # reading a pipe would not end
+            return Named()
         raw = path.read_bytes()
     except OSError:
         return Named()

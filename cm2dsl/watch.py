@@ -12,12 +12,15 @@ and it works on network drives and in containers, where systems tell nothing.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from cm2dsl.process import interruptible
 
 if TYPE_CHECKING:
     from cm2dsl.standing import Standing
@@ -30,8 +33,6 @@ QUIET = 0.1
 """Seconds for which nothing may change before a run starts: an editor writes in several steps."""
 PATIENCE = 2.0
 """Seconds after which a run starts although files go on changing."""
-INTERRUPTED = 130
-"""The exit code of what ctrl-C has ended, as shells have it."""
 SHOWN = 3
 """Changed files that are named."""
 
@@ -39,10 +40,13 @@ ARGUMENTS = "cm2dsl.watch.arguments"
 
 
 class Watchable(click.Command):
-    """A command with the option --watch."""
+    """A command with the option --watch, which goes without the parameters in `alone`: what they
+    do is meant once, or changes what is looked at.
+    """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, alone: Collection[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.alone = alone
         help = "Run again whenever a file changes that the specs name; ctrl-C ends it."
         self.params.append(click.Option(["--watch"], is_flag=True, help=help))
 
@@ -55,9 +59,15 @@ class Watchable(click.Command):
             return super().invoke(ctx)
         from cm2dsl.standing import Looker  # a parser, which a run without a watch may do without
 
+        for each in self.params:
+            if each.name in self.alone and ctx.params[each.name] not in (None, False):
+                raise click.UsageError(f"--watch goes without {each.opts[0]}")
         paths: Sequence[Path] = ctx.params["paths"] or (Path(),)
-        if Path("-") in paths:
-            raise click.UsageError("standard input cannot be watched: name a file")
+        for path in paths:
+            if str(path) == "-":
+                raise click.UsageError("standard input cannot be watched: name a file")
+            if not os.path.lexists(path):
+                raise click.UsageError(f"there is no file or folder `{path}`")
         arguments: list[str] = ctx.meta[ARGUMENTS]
 
         def run() -> None:
@@ -65,11 +75,9 @@ class Watchable(click.Command):
                 del fresh.params["watch"]
                 super(Watchable, self).invoke(fresh)
 
-        try:
+        with interruptible(is_process=False):
             watch(run, Looker(paths).look)
-        except KeyboardInterrupt:
-            click.echo("", err=True)
-            raise SystemExit(INTERRUPTED) from None
+        return None
 
 
 def watch(run: Callable[[], None], look: Callable[[], Standing]) -> None:

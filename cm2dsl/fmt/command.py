@@ -14,12 +14,11 @@ from cm2dsl.fmt.layout import formatted
 from cm2dsl.fmt.same import says_the_same
 from cm2dsl.parse import parse
 from cm2dsl.source import Source
-from cm2dsl.specs import find_specs
+from cm2dsl.specs import STDIN, find_specs
 from cm2dsl.write import write_beside
 
 WOULD_CHANGE = 1
 FAULTS = 2
-STDIN = Path("-")
 
 
 @click.command("fmt")
@@ -33,7 +32,7 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> None:
     codes: 0 done, 1 a file would change (--check, --diff), 2 a file could not be read.
     """
     counts = {"changed": 0, "as it was": 0, "faulty": 0}
-    for path in find_specs(paths):
+    for path in find_specs(paths, dash=True):
         raw = _read(path)
         source = _decoded(raw, path) if raw is not None else None
         text = _formatted(source) if source is not None else None
@@ -70,7 +69,8 @@ def _read(path: Path) -> bytes | None:
         return sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
-        click.echo(f"error: cannot read `{path}`: {reason}", err=True)
+        name = "standard input" if path == STDIN else f"`{path}`"
+        click.echo(f"error: cannot read {name}: {reason}", err=True)
         return None
 
 
@@ -86,7 +86,7 @@ def _formatted(source: Source) -> str | None:
     log = Log()
     file = parse(source, log)
     if file is None or log.diagnostics:
-        for fault in log.diagnostics:
+        for fault in sorted(log.diagnostics, key=lambda one: one.order):
             click.echo(render(fault) + "\n", err=True)
         return None
     text = formatted(source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 import click
@@ -15,19 +15,26 @@ from cm2dsl.report.place import file_of
 VERSION = 1
 
 
-def without_known(found: Sequence[Diagnostic], path: Path) -> list[Diagnostic]:
-    """The findings that are not in a baseline. Raises click.UsageError for what is none."""
+def read_baseline(path: Path) -> frozenset[str]:
+    """The fingerprints in a baseline. Raises click.UsageError for what is none."""
     try:
+        if path.exists() and not path.is_file():  # reading a pipe would not end
+            raise ValueError
         said = json.loads(path.read_text(encoding="utf-8"))
-        known = set(said["findings"]) if said["version"] == VERSION else None
+        known = frozenset(said["findings"]) if said["version"] == VERSION else None
     except FileNotFoundError:
         message = f"there is no baseline `{path}`: write one with --update-baseline"
         raise click.UsageError(message) from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         known = None
     if known is None:
-        message = f"`{path}` is no baseline: write it anew with --update-baseline"
+        message = f"`{path}` is no baseline: name another file, or delete this one first"
         raise click.UsageError(message)
+    return known
+
+
+def without_known(found: Sequence[Diagnostic], known: Set[str]) -> list[Diagnostic]:
+    """The findings that are not in a baseline."""
     marks = fingerprints(found)
     return [one for one, mark in zip(found, marks, strict=True) if mark not in known]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -29,7 +30,7 @@ FOUND = 1
 FAULTS = 2
 
 
-@click.command("lint", cls=Watchable)
+@click.command("lint", cls=Watchable, alone=("fix", "update_baseline", "reason"))
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--select",
@@ -76,13 +77,16 @@ def command(
     """Look for what compiles and still should not be rewarded.
 
     `select` and `ignore` may stand in the table [tool.cm2.lint] of a pyproject.toml; --select takes
-    the place of the first, --ignore adds to the second.
+    the place of the first, --ignore adds to the second. With --baseline, --fix leaves alone what
+    the baseline knows.
 
     Exit codes: 0 nothing found, 1 something found, 2 a file does not compile, or the command line
     asks for what cannot be done.
     """
     _refuse_what_excludes_each_other(fix, unsafe_fixes, baseline, update_baseline, reason)
+    specs = find_specs(paths)
     config = read_config(paths[0])
+    known = _known(baseline, update_baseline)
     settings = (select or config.select, (*ignore, *config.ignore), config.budget)
 
     @functools.cache
@@ -99,10 +103,10 @@ def command(
 
     found: list[Diagnostic] = []
     faults: dict[Diagnostic, None] = {}  # two specs may import the same faulty one
-    for path in find_specs(paths):
+    for path in specs:
         try:
             if fix:
-                found += linter().mend(path, unsafe_fixes)
+                found += linter().mend(path, unsafe_fixes, known)
             elif reason is not None:
                 found += linter().allow(path, reason)
             else:
@@ -112,10 +116,10 @@ def command(
     if baseline is not None and update_baseline:
         _update(baseline, found, faults)
         found = []
-    elif baseline is not None:
+    elif known:
         from cm2dsl.lint.baseline import without_known
 
-        found = without_known(found, baseline)
+        found = without_known(found, known)
     if not update_baseline or faults:
         report(sorted([*faults, *found], key=lambda one: one.order), form)
     if faults:
@@ -152,6 +156,18 @@ def _refuse_what_excludes_each_other(
         raise click.UsageError("--add-suppressions goes without --fix and --baseline")
     if not reason.strip() or "\n" in reason or reason.translate(HIDDEN) != reason:
         raise click.UsageError("--add-suppressions wants a reason, in one line")
+
+
+def _known(baseline: Path | None, update: bool) -> frozenset[str]:
+    """What a baseline knows. One that is to be written may be missing, but nothing else may be in
+    its place.
+    """
+    if baseline is None or (update and not os.path.lexists(baseline)):
+        return frozenset()
+    from cm2dsl.lint.baseline import read_baseline
+
+    known = read_baseline(baseline)
+    return frozenset() if update else known
 
 
 def _update(baseline: Path, found: Sequence[Diagnostic], faults: Collection[Diagnostic]) -> None:

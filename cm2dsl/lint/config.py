@@ -1,4 +1,4 @@
-"""The `[tool.cm2.lint]` table of the nearest pyproject.toml."""
+"""The table `[tool.cm2.lint]` of a project."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from msgspec import Struct, field
 
 from cm2dsl.lint.budget import SETTINGS, SHARES, Budget
 from cm2dsl.nearest import nearest
+from cm2dsl.project import read_project
 
-FILE = "pyproject.toml"
 CODES = ("select", "ignore")
 KEYS = (*CODES, *SETTINGS)
 
@@ -30,27 +30,13 @@ class Config(Struct, frozen=True):
 
 
 def read_config(start: Path) -> Config:
-    """The settings for a file or folder: of the first pyproject.toml with such a table, upwards.
-
-    Raises click.UsageError where the table is not what it should be.
+    """The settings for a file or folder. Raises click.UsageError where they are not what they
+    should be.
     """
-    folder = start.resolve() if start.is_dir() else start.resolve().parent
-    for place in (folder, *folder.parents):
-        path = place / FILE
-        if not path.is_file():
-            continue
-        import tomllib  # not needed where there is no such file
-
-        try:
-            whole = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-            raise click.UsageError(f"{path}: cannot be read: {error}") from None
-        table: Any = whole
-        for name in ("tool", "cm2", "lint"):
-            table = table.get(name) if isinstance(table, dict) else None
-        if table is not None:
-            return _checked(table, path)
-    return Config()
+    project = read_project(start)
+    if project.lint is None or project.path is None:
+        return Config(path=project.path)
+    return _checked(project.lint, project.path)
 
 
 def _checked(table: Any, path: Path) -> Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 import click
@@ -15,7 +15,7 @@ from cm2dsl.lint.rule import Rule
 from cm2dsl.lint.run import Found, lint
 from cm2dsl.lint.subject import Subject
 from cm2dsl.nearest import nearest
-from cm2dsl.write import write_beside
+from cm2dsl.write import as_written, write_beside
 
 ROUNDS = 10
 """Times that a file is mended and read again, at most."""
@@ -48,32 +48,38 @@ class Linter:
         analysed = analyse(path)
         return analysed, _said(lint(Subject.of(analysed, self._budget), self._rules))
 
-    def mend(self, path: Path, unsafe: bool) -> list[Diagnostic]:
-        """Mend a file until nothing more can be; what is found then."""
-        from cm2dsl.lint.fix import apply
+    def mend(self, path: Path, unsafe: bool, known: Set[str] = frozenset()) -> list[Diagnostic]:
+        """Mend a file until nothing more can be; what is found then.
 
+        What a baseline knows, by fingerprint, is left alone.
+        """
+        from cm2dsl.lint.fix import Spared, apply
+
+        spared = Spared(known)
         for _ in range(ROUNDS):
-            subject = Subject.read(path, budget=self._budget)
-            found = lint(subject, self._rules)
-            fixes = [one.finding.fix for one in found if one.finding.fix is not None]
+            analysed = analyse(path)
+            subject = Subject.of(analysed, self._budget)
+            found = _said(lint(subject, self._rules))
+            fixes = [one.fix for one in spared.others(found) if one.fix is not None]
             text, count = apply(subject.source.text, [fix for fix in fixes if fix.safe or unsafe])
             if not count:
                 break
-            write_beside(path, text)
+            write_beside(path, as_written(analysed.read[path.name], text))
             click.echo(f"mended {path}: {count}", err=True)
-        return _said(found)
+        return found
 
     def allow(self, path: Path, reason: str) -> list[Diagnostic]:
         """Allow what is found in a file with comments; what is found then."""
         from cm2dsl.lint.allow import with_allowances
 
-        subject = Subject.read(path, budget=self._budget)
+        analysed = analyse(path)
+        subject = Subject.of(analysed, self._budget)
         found = lint(subject, self._rules)
         ran = frozenset(rule.code for rule in self._rules)
         text, count = with_allowances(subject.source, found, ran, reason)
         if not count:
             return _said(found)
-        write_beside(path, text)
+        write_beside(path, as_written(analysed.read[path.name], text))
         click.echo(f"allowed in {path}: {count}", err=True)
         return _said(lint(Subject.read(path, budget=self._budget), self._rules))
 
@@ -83,7 +89,9 @@ def _said(found: Sequence[Found]) -> list[Diagnostic]:
 
 
 def _chosen(select: Sequence[str], ignore: Sequence[str]) -> list[Rule]:
-    """The rules that run. Raises UnknownRule for a code that no rule has."""
+    """The rules that run. Raises UnknownRule for a code that no rule has, and click.UsageError
+    where no rule is left.
+    """
 
     def named(lists: Sequence[str]) -> list[str]:
         codes = [code.strip() for one in lists for code in one.split(",") if code.strip()]
@@ -93,12 +101,15 @@ def _chosen(select: Sequence[str], ignore: Sequence[str]) -> list[Rule]:
         return codes
 
     wanted, unwanted = named(select), named(ignore)
-    return [
+    chosen = [
         rule
         for rule in all_rules()
         if (not wanted or any(_is(rule, code) for code in wanted))
         and not any(_is(rule, code) for code in unwanted)
     ]
+    if not chosen:
+        raise click.UsageError("no rule is left: what is selected is ignored too")
+    return chosen
 
 
 def _is(rule: Rule, code: str) -> bool:

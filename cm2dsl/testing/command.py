@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,6 +25,16 @@ FAULTS = 2
 FORMATS = ("text", "junit", "json")
 
 
+class Percent(click.FloatRange):
+    """A number in a range; `nan` is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"`{value}` is no number from {self.min} to {self.max}", param, ctx)
+        return number
+
+
 @click.command("test", cls=Watchable)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
@@ -33,7 +45,7 @@ FORMATS = ("text", "junit", "json")
 )
 @click.option(
     "--min-coverage",
-    type=click.FloatRange(0, 100),
+    type=Percent(0, 100),
     metavar="PERCENT",
     help="Exit code 1 where less of the specs is covered.",
 )

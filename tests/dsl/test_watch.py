@@ -20,8 +20,9 @@ from click.testing import CliRunner
 
 from cm2dsl.cm2c import main
 from cm2dsl.compiler import compile_file
+from cm2dsl.process import INTERRUPTED
 from cm2dsl.standing import Looker, named_in
-from cm2dsl.watch import INTERRUPTED, Watchable, watch
+from cm2dsl.watch import Watchable, watch
 
 SPECS = Path(__file__).parents[2] / "specs"
 PATIENCE = 20.0
