@@ -162,7 +162,7 @@ def test_a_file_that_is_no_text_or_not_there(tmp_path: Path) -> None:
     assert "this is not UTF-8 text" in run(path).stderr
     assert "there is no file or folder" in run(tmp_path / "none.cm2").stderr
     (tmp_path / "empty").mkdir()
-    assert "there is no .cm2 file in the folder" in run(tmp_path / "empty").stderr
+    assert "no spec here: there is no .cm2 file in `" in run(tmp_path / "empty").stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write into any folder")

@@ -133,7 +133,7 @@ def test_a_project_chooses_its_rules(folder: Path) -> None:
 
 
 def test_settings_of_other_tools_are_no_business_of_lint(folder: Path) -> None:
-    for text in ("tool = 1", "[tool]\ncm2 = 1", "[tool.cm2]\nother = 1", "[project]\nname = 'a'"):
+    for text in ("tool = 1", "[tool.other]\nlint = 1", "[tool.cm2]", "[project]\nname = 'a'"):
         (folder / "pyproject.toml").write_text(text)
         assert codes(run(VAGUE, "--select", "L203", "--format", "concise")) == ["L203"]
 
