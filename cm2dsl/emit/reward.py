@@ -51,6 +51,11 @@ COMPARE = {
 }
 WIDTH = 100
 
+WIDEST = 64
+"""Parts that one `&`, `|` or `+` joins; more are joined in groups. Python reads `a | b | c` as a
+tree that is as deep as it is long, and takes a tree of some thousands for a runaway recursion.
+"""
+
 NO_CODE = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|#.*')
 """Text and comments in a function."""
 
@@ -147,6 +152,7 @@ def _joined(check: ir.And | ir.Or, soft: bool, indent: int, used: int, tail: int
     if soft:
         parts: list[Argument] = [_expr(part, soft, indent + 4, tail=1) for part in check.of]
         return _invoke("all_of" if word == "&" else "any_of", parts, indent, used, tail)
+    check = _in_groups(check)
     texts = [_grouped(part, _expr(part, soft, indent + 4, used=len(word) + 1)) for part in check.of]
     flat = f" {word} ".join(texts)
     if "\n" not in flat and indent + used + len(flat) + tail + 2 <= WIDTH:
@@ -154,6 +160,14 @@ def _joined(check: ir.And | ir.Or, soft: bool, indent: int, used: int, tail: int
     pad = " " * (indent + 4)
     lines = f"\n{pad}{word} ".join(texts)
     return f"(\n{pad}{lines}\n{' ' * indent})"
+
+
+def _in_groups(check: ir.And | ir.Or) -> ir.And | ir.Or:
+    """The same check with at most so many parts, which may be groups of parts."""
+    kind, parts = type(check), check.of
+    while len(parts) > WIDEST:
+        parts = tuple(kind(of=parts[at : at + WIDEST]) for at in range(0, len(parts), WIDEST))
+    return kind(of=parts)
 
 
 def _grouped(check: ir.Check, text: str) -> str:
@@ -319,6 +333,9 @@ def _value(value: ir.Value) -> str:
                 _literal(part) if isinstance(part, str) else f"show({_row(part)})"
                 for part in value.text
             ]
+            while len(parts) > WIDEST:
+                groups = (parts[at : at + WIDEST] for at in range(0, len(parts), WIDEST))
+                parts = [f"({' + '.join(group)})" for group in groups]
             return " + ".join(parts)
         case ir.Many():
             return f"[{', '.join(_value(each) for each in value.values)}]"

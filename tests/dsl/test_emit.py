@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from cm2dsl import ir
 from cm2dsl.compiler import compile_file
-from cm2dsl.emit.reward import WORDS, emit_reward
+from cm2dsl.emit.reward import WIDEST, WORDS, emit_reward
 from cm2dsl.scope import Scope, facts_of
 from cm2dsl.trajectory import Call, Step, Trajectory, Turn
 
 HERE = Path(__file__).parent
 SPECS = [HERE.parents[1] / "specs" / f"{name}.cm2" for name in ("airline", "tutor", "挂号")]
 SPEC = 'cm2 1 domain d task {0} {{ turn {0} {{ user "x" item {0} {{ check {1} }} }} }}'
+EACH = 'task t each row in "rows.jsonl"'
 HOSTILE = [
     '"',
     "'",
@@ -190,3 +191,35 @@ def test_a_spec_without_checks_has_an_empty_table(folder: Path) -> None:
         folder, 'cm2 1 domain d task t { turn u { user "x" item i { ask "Is it?" } } }'
     )
     assert functions(spec) == {}
+
+
+WIDE = 5_000
+
+
+@pytest.mark.parametrize(("word", "asked"), [("or", False), ("and", False), ("or", True)])
+def test_a_check_of_thousands_of_parts_is_read_and_means_the_same(
+    word: str, asked: bool, tmp_path: Path
+) -> None:
+    atoms = f" {word} ".join(f'reply contains "w{number}w"' for number in range(WIDE))
+    said = f'{atoms} ask "Is it said?"' if asked else atoms
+    spec = compile_text(tmp_path, SPEC.format("t", said))
+    (check,) = functions(spec).values()
+    for words in ((), (WIDE - 1,), range(WIDE)):
+        reply = " ".join(f"w{number}w" for number in words) or "nothing"
+        found = check(Scope(facts_of(Trajectory("d", "t", (Turn("x", (Step(reply),)),)))), None)
+        holds = found[0] if isinstance(found, tuple) else found
+        assert bool(holds & 1) == (len(words) == WIDE or (word == "or" and len(words) == 1))
+
+
+def test_a_check_of_few_parts_stays_one_chain(tmp_path: Path) -> None:
+    atoms = " or ".join(f'reply contains "w{number}"' for number in range(WIDEST))
+    text = emit_reward(compile_text(tmp_path, SPEC.format("t", atoms)))
+    assert text.count("\n        | d.reply_contains(") == WIDEST - 1
+
+
+def test_a_text_of_thousands_of_values_is_read(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"id": "1", "to": "Rome"}\n', encoding="utf-8")
+    text = "{row.to} " * WIDE
+    task = SPEC.format("t", f'called * (to == "{text}")').replace("task t", EACH)
+    (check,) = functions(compile_text(tmp_path, task)).values()
+    assert check is not None
