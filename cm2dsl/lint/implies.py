@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from cm2dsl import ir
+from cm2dsl.checks import fold_value
+from cm2dsl.lint.arguments import meets_none
+
+MOST = 40_000
+"""Pairs of atoms that are held against each other; of checks with more only what is alike counts.
+
+Every part of one may have to be held against every part of the other, and specs that are written
+by a program have checks of thousands.
+"""
 
 
 def implies(one: ir.Check, other: ir.Check) -> bool:
@@ -10,18 +19,41 @@ def implies(one: ir.Check, other: ir.Check) -> bool:
 
     Only what follows from their form is found: False means that nothing is known.
     """
+    if _size(one) * _size(other) > MOST:
+        return _alike(one, other)
+    return _implies(one, other)
+
+
+def _size(check: ir.Check) -> int:
+    """How many atoms a check has."""
+    if isinstance(check, ir.And | ir.Or):
+        return sum(map(_size, check.of))
+    return _size(check.of) if isinstance(check, ir.Not) else 1
+
+
+def _alike(one: ir.Check, other: ir.Check) -> bool:
+    """`implies` of large checks, by the parts that are the same in both."""
+    if isinstance(one, ir.Or):
+        return set(one.of) <= (set(other.of) if isinstance(other, ir.Or) else {other})
+    known = set(one.of) if isinstance(one, ir.And) else {one}
+    if isinstance(other, ir.And):
+        return set(other.of) <= known
+    return not known.isdisjoint(other.of if isinstance(other, ir.Or) else {other})
+
+
+def _implies(one: ir.Check, other: ir.Check) -> bool:
     if one == other:
         return True
     if isinstance(other, ir.And):
-        return all(implies(one, part) for part in other.of)
+        return all(_implies(one, part) for part in other.of)
     if isinstance(one, ir.Or):
-        return all(implies(part, other) for part in one.of)
+        return all(_implies(part, other) for part in one.of)
     if isinstance(one, ir.Not) and isinstance(other, ir.Not):
-        return implies(other.of, one.of)
-    if isinstance(one, ir.And) and any(implies(part, other) for part in one.of):
+        return _implies(other.of, one.of)
+    if isinstance(one, ir.And) and any(_implies(part, other) for part in one.of):
         return True
     if isinstance(other, ir.Or):
-        return any(implies(one, part) for part in other.of)
+        return any(_implies(one, part) for part in other.of)
     return _follows(one, other)
 
 
@@ -35,7 +67,19 @@ def _follows(one: ir.Check, other: ir.Check) -> bool:
         return one.has == other.has and narrower(one.call, other.call)
     if isinstance(one, ir.Result | ir.ReplyMentions) and isinstance(other, ir.Called):
         return other.outcome == "any" and _counted(one.call, other)
+    if isinstance(one, ir.ReplyContains) and isinstance(other, ir.ReplyContains):
+        return one.ignoring == other.ignoring and _says(one.value, other.value, one.ignoring)
     return False
+
+
+def _says(one: ir.Value, other: ir.Value, ignoring: str) -> bool:
+    """Whether every reply with the one text has the other in it, as replies are searched."""
+    if not (isinstance(one, ir.Constant) and isinstance(other, ir.Constant)):
+        return False
+    if not (isinstance(one.value, str) and isinstance(other.value, str)):
+        return False
+    wanted = fold_value(other.value, ignoring)
+    return wanted != "" and wanted in fold_value(one.value, ignoring)
 
 
 def _counted(one: ir.Called, other: ir.Called) -> bool:
@@ -85,17 +129,20 @@ def never_true(check: ir.Check) -> bool:
     if isinstance(check, ir.Or):
         return all(never_true(part) for part in check.of)
     if isinstance(check, ir.Called):
-        return counts(check)[0] is not None and _meets_none(check)
+        return counts(check)[0] is not None and meets_none(check)
     if isinstance(check, ir.Result | ir.ReplyMentions):
-        return _meets_none(check.call)
+        return meets_none(check.call)
     if isinstance(check, ir.Before):
-        return _meets_none(check.first)
+        return meets_none(check.first)
     if not isinstance(check, ir.And):
         return False
     parts = _parts(check)
-    return any(never_true(part) for part in parts) or any(
-        _exclude(one, other) for one in parts for other in parts if one is not other
-    )
+    if any(never_true(part) for part in parts):
+        return True
+    if _size(check) ** 2 > MOST:
+        wanted = set(parts)
+        return any(isinstance(part, ir.Not) and part.of in wanted for part in parts)
+    return any(_exclude(one, other) for one in parts for other in parts if one is not other)
 
 
 def _parts(check: ir.And) -> list[ir.Check]:
@@ -118,30 +165,3 @@ def _exclude(one: ir.Check, other: ir.Check) -> bool:
     )
     least, most = counts(call)[0], counts(other)[1]
     return least is not None and most is not None and least > most and narrower(call, other)
-
-
-def _meets_none(call: ir.Called) -> bool:
-    """Whether no call can meet the constraints of a pattern: one argument, two values."""
-    wanted: dict[ir.Path, ir.Value | None] = {}
-    for part in call.where:
-        if part.op != "==" or part.tolerance is not None or None in part.path:
-            continue
-        if part.negated:
-            continue
-        if part.path in wanted and _differ(wanted[part.path], part.value):
-            return True
-        wanted[part.path] = part.value
-    return any(
-        part.negated
-        and part.op == "=="
-        and part.tolerance is None
-        and part.path in wanted
-        and wanted[part.path] == part.value
-        for part in call.where
-    )
-
-
-def _differ(one: ir.Value | None, other: ir.Value | None) -> bool:
-    """Whether two values are surely not equal: two constants that are not."""
-    both = isinstance(one, ir.Constant) and isinstance(other, ir.Constant)
-    return both and one != other

@@ -9,9 +9,10 @@ from cm2dsl.lint.subject import Subject
 
 
 class ContradictoryCheck(Rule):
-    """A check that wants a call and wants it not to be there, or one argument with two values, is
-    true of no dialogue. Its item is never satisfied and its weight cannot be earned; a `never` with
-    such a check guards nothing. Mostly an `and` stands where an `or` was meant.
+    """A check that wants a call and wants it not to be there, one argument with two values, or a
+    text that is said and not said (case does not count), is true of no dialogue. Its item is never
+    satisfied and its weight cannot be earned; a `never` with such a check guards nothing. Mostly an
+    `and` stands where an `or` was meant.
     """
 
     code = "L117"
@@ -23,6 +24,10 @@ class ContradictoryCheck(Rule):
         Bad("item books { check called book and not called book }"),
         Bad("item books { check called book(seats == 2) and called book at_most 0 times }"),
         Bad('item books { check called book(flight == "KF12", flight == "KF13") }'),
+        Bad("item books { check called book(seats > 2, seats < 2) }"),
+        Bad("item books { check called book(seats in [1, 2], seats > 2) }"),
+        Bad("item books { check called book(not flight exists, flight ~ /KF/) }"),
+        Bad('item tells { check reply contains "KF12" and not reply contains "kf12" }'),
         Bad("item books { check result book has booking and not called book }"),
         Bad(
             """item answers { check replied }
@@ -34,6 +39,8 @@ never books veto { check called book and called * exactly 0 times }"""
         "item books { check called book(seats == 2) and called book at_most 1 time }",
         'item books { check called book(flight == "KF12") and called book(flight == "KF13") }',
         "item books { check called book(seats == 2) and not called book(seats == 3) }",
+        "item books { check called book(seats >= 2, seats <= 2) }",
+        'item tells { check reply contains "KF1" and not reply contains "KF12" }',
         """item books {
   check called book and not called book
   ask   "Does the reply offer a seat?"
