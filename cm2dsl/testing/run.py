@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from cm2dsl import ir
+from cm2dsl import ir, nodes
 from cm2dsl.chat import from_chat
 from cm2dsl.jsonl import lines, parse
 from cm2dsl.reward.instance import Instance
@@ -21,6 +21,7 @@ from cm2dsl.testing.expect import Expectation, holds, message, needed
 from cm2dsl.testing.parts import Parts
 from cm2dsl.testing.play import Played, play
 from cm2dsl.testing.subject import Subject, Task, WrittenTest
+from cm2dsl.testing.users import strangers
 from cm2dsl.trajectory import Trajectory
 
 Status = Literal["passed", "failed", "error"]
@@ -88,9 +89,18 @@ class Runner:
             help = "name that task and row, or another dialogue"
             ran.faults.append(Complaint(message, test.node.name.span, help))
             return ran
+        if not dialogue.turns:
+            help = "a dialogue begins with what the user says: record one"
+            message = "the user says nothing in this dialogue, so there is nothing to test"
+            ran.faults.append(Complaint(message, _file(test), help))
+            return ran
         judged = _judged(ran)
         ran.played = play(self.plan(test), facts_of(dialogue), judged)
         self._compare(ran)
+        ran.notes += [
+            Complaint(said, _file(test), help)
+            for said, help in strangers(dialogue, task.task, ran.row)
+        ]
         ran.notes += _without_effect(ran.played, test)
         return ran
 
@@ -129,6 +139,12 @@ def _dialogue(raw: bytes) -> Trajectory:
     """The one dialogue of a file that was compiled."""
     ((number, line),) = lines(BytesIO(raw))
     return from_chat(parse(line), file="", line=number)
+
+
+def _file(test: WrittenTest) -> Span:
+    """Where a test names its dialogue."""
+    parts = test.node.parts
+    return next(part.file.span for part in parts if isinstance(part, nodes.TestTrajectory))
 
 
 def _judged(ran: Ran) -> Mapping[str, Verdict]:

@@ -29,7 +29,7 @@ domain air
 tools "tools.json"
 task fly {
   turn find {
-    user "A flight"
+    user "A flight from Rome"
     item searches strict { check called search }
     item tells after searches { check reply contains "MU5101" }
     item kind { ask "Is the reply kind?" }
@@ -257,6 +257,60 @@ def test_a_judges_error_masks_and_no_comparison_holds_of_no_reward(folder: Path)
         ((kind, message),) = said(one(folder, expected, "--format", "json"))
         assert kind == "failed"
         assert message == f"the reward should be {order}, and there is none"
+
+
+@pytest.mark.parametrize(
+    ("users", "noted"),
+    [
+        (["A flight from Rome", "Book it"], []),
+        (["a  FLIGHT from\nRome "], []),
+        (
+            ["A flight from Oslo", "Cancel it"],
+            ["in turn `find` the user says `A flight from Oslo`, and in the task `A flight from R"],
+        ),
+        (
+            ["A flight from Rome", "Cancel it", "Bye"],
+            [
+                "in turn `take` the user says `Cancel it`, and in the task `Book it`",
+                "the user speaks 3 times, and in `fly` 2 times: the rest is not scored",
+            ],
+        ),
+    ],
+)
+def test_a_dialogue_with_another_user_is_noted_and_fails_nothing(
+    users: list[str], noted: list[str], folder: Path
+) -> None:
+    messages = [{"role": "user", "content": text} for text in users]
+    line = json.dumps({"messages": messages})
+    (folder / "mine.jsonl").write_text(line, encoding="utf-8")
+    text = block("expect find.searches fail", file="mine.jsonl")
+    result = one(folder, text, "--format", "json")
+    assert result.exit_code == 0
+    found = said(result)
+    assert [kind for kind, _ in found] == ["note"] * len(noted)
+    assert all(message.startswith(start) for (_, message), start in zip(found, noted, strict=True))
+
+
+def test_what_a_simulated_user_says_is_not_compared(folder: Path) -> None:
+    spec = """cm2 1
+domain air
+tools "tools.json"
+task fly {
+  user simulated "You want a flight."
+  item searches { check called search }
+}
+"""
+    text = spec + block("expect dialogue.searches pass")
+    (folder / "air.cm2").write_text(text, encoding="utf-8")
+    assert said(run("air.cm2", "--format", "json")) == []
+
+
+def test_a_dialogue_in_which_the_user_says_nothing_is_an_error(folder: Path) -> None:
+    (folder / "none.jsonl").write_text('{"messages": []}\n', encoding="utf-8")
+    result = one(folder, block("expect reward == 0", file="none.jsonl"), "--format", "json")
+    assert result.exit_code == 1
+    message = "the user says nothing in this dialogue, so there is nothing to test"
+    assert said(result) == [("error", message)]
 
 
 def test_a_verdict_that_nobody_asks_for_is_noted_and_fails_nothing(folder: Path) -> None:
