@@ -12,7 +12,7 @@ train: $(VENV)/.train
 	$(BIN)/cm2 train specs/airline.cm2
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-servers: $(VENV)/.test $(SERVERS)/.ready
 	CM2_SERVERS=$(abspath $(SERVERS))/bin/python $(BIN)/python -m pytest -s tests/servers

@@ -130,7 +130,7 @@ def test_two_versions_are_told_apart_as_playing_every_dialogue_does(tmp_path: Pa
     assert counts["confirmed"] > 50
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_thousand_pairs_are_told_apart_as_playing_every_dialogue_does(tmp_path: Path) -> None:
     counts = decided(range(2_000), tmp_path)
     print(dict(counts))
