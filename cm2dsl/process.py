@@ -40,6 +40,9 @@ def ending(is_process: bool) -> Iterator[None]:
         if is_process:
             _let_go_of_output()
         raise SystemExit(code) from None
+    finally:
+        if is_process:
+            _ignore_interrupts()  # all is said, and it ends by itself
 
 
 @contextmanager
@@ -48,10 +51,15 @@ def interruptible(is_process: bool) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if is_process and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends, and a second one only disturbs
+        if is_process:
+            _ignore_interrupts()  # a second one would only disturb
         click.echo("interrupted", err=True)
         raise SystemExit(INTERRUPTED) from None
+
+
+def _ignore_interrupts() -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _say(error: OSError) -> int:

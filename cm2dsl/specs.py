@@ -103,7 +103,7 @@ def _mode(path: Path) -> int:
 
 
 def _refuse(error: OSError) -> None:
-    raise _unreadable(error.filename, error) from None
+    raise _unreadable(Path(error.filename), error) from None
 
 
 def _refuse_special(path: Path) -> None:
@@ -119,6 +119,6 @@ def _refuse_special(path: Path) -> None:
         raise click.UsageError(f"`{path}` {what}")
 
 
-def _unreadable(path: Path | str, error: OSError) -> click.UsageError:
+def _unreadable(path: Path, error: OSError) -> click.UsageError:
     reason = (error.strerror or "it failed").lower()
     return click.UsageError(f"cannot read `{path}`: {reason}")

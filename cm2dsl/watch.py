@@ -12,15 +12,16 @@ and it works on network drives and in containers, where systems tell nothing.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import augment_usage_errors
 
 from cm2dsl.process import interruptible
+from cm2dsl.specs import STDIN, find_specs
 
 if TYPE_CHECKING:
     from cm2dsl.standing import Standing
@@ -59,15 +60,9 @@ class Watchable(click.Command):
             return super().invoke(ctx)
         from cm2dsl.standing import Looker  # a parser, which a run without a watch may do without
 
-        for each in self.params:
-            if each.name in self.alone and ctx.params[each.name] not in (None, False):
-                raise click.UsageError(f"--watch goes without {each.opts[0]}")
         paths: Sequence[Path] = ctx.params["paths"] or (Path(),)
-        for path in paths:
-            if str(path) == "-":
-                raise click.UsageError("standard input cannot be watched: name a file")
-            if not os.path.lexists(path):
-                raise click.UsageError(f"there is no file or folder `{path}`")
+        with augment_usage_errors(ctx):
+            self._refuse_what_cannot_be_watched(ctx, paths)
         arguments: list[str] = ctx.meta[ARGUMENTS]
 
         def run() -> None:
@@ -78,6 +73,16 @@ class Watchable(click.Command):
         with interruptible(is_process=False):
             watch(run, Looker(paths).look)
         return None
+
+    def _refuse_what_cannot_be_watched(self, ctx: click.Context, paths: Sequence[Path]) -> None:
+        for each in self.params:
+            if each.name in self.alone and ctx.params[each.name] not in (None, False):
+                raise click.UsageError(f"--watch goes without {each.opts[0]}")
+        if STDIN in paths:
+            raise click.UsageError("standard input cannot be watched: name a file")
+        files = [path for path in paths if not path.is_dir()]  # folders may be empty for now
+        if files:
+            find_specs(files)
 
 
 def watch(run: Callable[[], None], look: Callable[[], Standing]) -> None:

@@ -118,7 +118,9 @@ def test_what_is_no_baseline_is_said(text: str, folder: Path) -> None:
     (folder / "known.json").write_bytes(text.encode("latin-1"))
     result = run(".", *BASELINE)
     assert result.exit_code == 2
-    assert "`known.json` is no baseline: name another file, or delete this one first" in result.stderr
+    assert (
+        "`known.json` is no baseline: name another file, or delete this one first" in result.stderr
+    )
 
 
 def test_a_baseline_that_cannot_be_written_is_said(folder: Path) -> None:
@@ -155,3 +157,50 @@ def test_a_code_that_is_none_in_the_settings_is_said_with_their_file(folder: Pat
     assert f"{settings}: there is no rule `vague-wrod`: did you mean `vague-word`?" in result.stderr
     result = run("spec.cm2", "--select", "L998")
     assert f"{settings}" not in result.stderr
+
+
+def test_only_a_baseline_is_overwritten(folder: Path) -> None:
+    text = whole(VAGUE)
+    for name, content in [("spec.cm2", text), ("empty.json", ""), ("other.json", "{}\n")]:
+        (folder / "spec.cm2").write_text(text)
+        (folder / name).write_text(content)
+        result = run("spec.cm2", "--baseline", name, "--update-baseline")
+        assert result.exit_code == 2
+        assert f"`{name}` is no baseline: name another file, or delete" in result.stderr
+        assert (folder / name).read_text() == content
+    run("spec.cm2", *BASELINE, "--update-baseline")
+    assert run("spec.cm2", *BASELINE, "--update-baseline").exit_code == 0
+
+
+def test_what_the_baseline_knows_is_not_mended(folder: Path) -> None:
+    path = folder / "spec.cm2"
+    known = 'item known { ask "Does the  reply name a price?" fail "No" }'
+    other = known.replace("known", "other")
+    path.write_text(whole(known))
+    select = ["--select", "L213", *BASELINE]
+    run("spec.cm2", *select, "--update-baseline")
+    path.write_text(whole(f"{known}\n{other}"))
+    result = run("spec.cm2", *select, "--fix", "--unsafe-fixes")
+    assert (result.exit_code, result.stderr) == (0, "mended spec.cm2: 1\n")
+    mended = other.replace("the  reply", "the reply")
+    assert path.read_text() == whole(f"{known}\n{mended}")
+
+
+def test_what_the_baseline_knows_is_not_mended_either_when_its_line_has_changed(
+    folder: Path,
+) -> None:
+    path = folder / "spec.cm2"
+    text = 'item good strict { ask "Does the  reply name a price?" fail "No" }'
+    path.write_text(whole(text))
+    run("spec.cm2", "--select", "L213", *BASELINE, "--update-baseline")
+    result = run("spec.cm2", "--select", "L213,L109", *BASELINE, "--fix", "--unsafe-fixes")
+    assert path.read_text() == whole(text.replace(" strict", ""))
+    assert (result.exit_code, " L213 " in result.stdout) == (1, True)  # its line is another
+
+
+def test_a_baseline_that_is_missing_is_said_before_anything_is_mended(folder: Path) -> None:
+    path = folder / "spec.cm2"
+    text = whole("item good strict { check replied }")
+    path.write_text(text)
+    assert run("spec.cm2", "--fix", "--baseline", "none.json").exit_code == 2
+    assert path.read_text() == text

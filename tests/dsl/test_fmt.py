@@ -173,3 +173,15 @@ def test_a_folder_that_cannot_be_written(file: Path) -> None:
     assert result.exit_code == 1
     assert "cannot write" in result.stderr
     assert file.read_text() == UGLY
+
+
+@pytest.mark.parametrize("text", ["cm3 1\ndomain a\n", "domain a\nitme\n", "domain a\n", "{ }"])
+def test_faults_come_in_the_order_in_which_lint_says_them(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.cm2"
+    path.write_text(text)
+    linted = CliRunner().invoke(main, ["lint", str(path), "--format", "concise"])
+    said = [line for line in run(path).stderr.splitlines() if line.startswith(str(path))]
+    codes = [line.split("[")[1][:4] for line in said]
+    assert codes == [line.split()[1] for line in linted.stdout.splitlines()]
+    assert codes[0] == "E004"
+    assert sum(line.startswith(f"{path}:1:1:") for line in said) == 1

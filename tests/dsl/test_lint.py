@@ -265,3 +265,43 @@ def test_the_page_of_a_rule_is_the_rules_own(rule: Rule, update_golden: bool) ->
 def test_there_is_no_page_without_its_rule() -> None:
     pages = {path.stem for path in (ROOT / "docs" / "rules").glob("*.md")}
     assert pages == {rule.code for rule in all_rules()} | {CODE}
+
+
+def test_a_choice_of_rules_that_leaves_none_is_an_error(folder: Path) -> None:
+    for options in (["--select", "L101", "--ignore", "L1"], ["--ignore", "L"]):
+        result = run(VAGUE, *options)
+        assert result.exit_code == 2
+        assert "no rule is left: what is selected is ignored too" in result.stderr
+
+
+MENDED = ["--select", "L109", "--fix"]
+ALLOWED = ["--select", "L109", "--add-suppressions", "why not"]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "marked"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+@pytest.mark.parametrize("options", [MENDED, ALLOWED], ids=["mended", "allowed"])
+@pytest.mark.usefixtures("folder")
+def test_what_is_changed_keeps_its_ends_of_lines_and_its_mark(
+    options: list[str], end: str, mark: bytes
+) -> None:
+    text = whole("item good strict { check replied }")
+    run("item good strict { check replied }", *options)
+    plain = Path("spec.cm2").read_text(encoding="utf-8")
+    assert plain != text
+    Path("spec.cm2").write_bytes(mark + text.replace("\n", end).encode())
+    CliRunner().invoke(main, ["lint", "spec.cm2", *options])
+    assert Path("spec.cm2").read_bytes() == mark + plain.replace("\n", end).encode()
+
+
+@pytest.mark.usefixtures("folder")
+def test_of_several_kinds_of_ends_each_line_keeps_its_own() -> None:
+    lines = whole("item good strict { check replied }\nitem more { check replied }").split("\n")
+    kinds = ["\r\n", "\n", "\r"]
+    text = "".join(line + kinds[at % 3] for at, line in enumerate(lines[:-1])) + lines[-1]
+    Path("spec.cm2").write_bytes(text.encode())
+    CliRunner().invoke(main, ["lint", "spec.cm2", *ALLOWED])
+    after = Path("spec.cm2").read_bytes().decode()
+    comment = next(line for line in after.splitlines(keepends=True) if "lint: allow" in line)
+    assert comment.endswith("\r\n")  # as the first line's
+    assert after.replace(comment, "") == text

@@ -343,3 +343,45 @@ def test_without_the_option_a_command_runs_once() -> None:
         raise SystemExit(7)
 
     assert CliRunner().invoke(command, ["x"]).exit_code == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["test", "none.cm2"], "there is no file or folder `none.cm2`"),
+        (["lint", "loop.cm2"], "cannot read `loop.cm2`"),
+        (["lint", "spec.cm2", "--fix"], "--watch goes without --fix"),
+        (["lint", "spec.cm2", "--add-suppressions", "a"], "goes without --add-suppressions"),
+        (
+            ["lint", "spec.cm2", "--baseline", "b", "--update-baseline"],
+            "--watch goes without --update-baseline",
+        ),
+    ],
+)
+def test_what_cannot_be_watched_ends_at_once(
+    options: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("spec.cm2").write_text("cm2 1\n")
+    Path("loop.cm2").symlink_to("loop.cm2")
+    result = CliRunner().invoke(main, [*options, "--watch"])
+    assert (result.exit_code, said in result.stderr) == (2, True), result.output
+    assert "Usage: " in result.stderr
+    assert Path("spec.cm2").read_text() == "cm2 1\n"
+
+
+def test_a_folder_that_goes_while_it_is_watched_is_missed_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "spec.cm2").write_text("cm2 1\n")
+    monkeypatch.chdir(here)
+    lookers = [Looker([Path(name)]) for name in (".", "spec.cm2", str(here))]
+    for looker in lookers:
+        assert any(looker.look().values())
+    shutil.rmtree(here)
+    for looker in lookers:
+        assert not any(looker.look().values())
+    result = CliRunner().invoke(main, ["lint", "."])
+    assert (result.exit_code, type(result.exception)) == (2, SystemExit)
