@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from cm2dsl import ir
+from cm2dsl.diff.filled import filled
 from cm2dsl.diff.meaning import Meaning, Negated, form, meaning
 from cm2dsl.diff.questions import atoms, tree_of, words
 
@@ -19,12 +20,14 @@ Sameness = Literal["same", "asked otherwise", "other"]
 class Decider:
     """`kind` and `check` as code decides; `prompt` what a judge is told, None where none is asked.
 
-    `never c` is `always not c`: both are broken by the first step at which c is true.
+    `never c` is `always not c`: both are broken by the first step at which c is true. `said` is a
+    check of this meaning, by which it is known what it implies.
     """
 
     kind: str
     check: Meaning | None
     prompt: tuple[str, ...] | None
+    said: ir.Check | None = field(default=None, compare=False, repr=False)
 
     @property
     def closed(self) -> bool:
@@ -46,13 +49,13 @@ def decider(item: ir.Item, row: ir.Row | None) -> Decider:
     """The item's decider. Without a row, values of the row stand for themselves."""
     judged = item.ask is not None
     kind: str = item.kind
-    check = None
+    check = said = None
     if item.expr is not None:
-        tree = tree_of(item.expr, row)
+        tree, said = tree_of(item.expr, row), filled(item.expr, row)
         if kind == "never" and not judged:
-            kind, tree = "always", Negated(tree)
+            kind, tree, said = "always", Negated(tree), ir.Not(of=said)
         check = meaning(tree, judged)
-    return Decider(kind, check, prompt(item, row))
+    return Decider(kind, check, prompt(item, row), said)
 
 
 def prompt(item: ir.Item, row: ir.Row | None) -> tuple[str, ...] | None:

@@ -1,9 +1,9 @@
 """A check as a table over the questions that it asks of a dialogue.
 
 Two checks with equal tables say the same of every dialogue, however they are written: `not (a or
-b)` and `not a and not b` have one table. `exactly 2` is `at least 2 and not at least 3`, and a call of one of two
-tools is a call of the one or of the other. What a question has no bearing on is taken out of the
-table.
+b)` and `not a and not b` have one table. `exactly 2` is `at least 2 and not at least 3`, and a call
+of one of two tools is a call of the one or of the other. What a question has no bearing on is taken
+out of the table.
 
 Questions are taken to be independent of each other, but for numbers of calls: that there are three
 calls implies that there are two. So unequal tables may still say the same; equal tables never

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cm2dsl import ir
 from cm2dsl.diff.deciders import asked_otherwise, decider, difference, sameness
+from cm2dsl.diff.implied import direction
 from cm2dsl.diff.items import bare, role_notes, share_note, text_notes
 from cm2dsl.diff.pairs import Rows, ScopePair
 from cm2dsl.diff.report import Impact, Note
@@ -132,6 +133,9 @@ def _decider_notes(place: str, before: ir.Item, after: ir.Item, rows: Rows) -> I
         if not lines:  # what is written is the same: the rows are not
             keys = [new.key for _, new in kinds[kind] if new is not None]
             lines = [f"another value in {_counted(keys, 'row')}: {few(keys)}"]
+        if kind == "other":
+            both = ((decider(before, old), decider(after, new)) for old, new in kinds[kind])
+            lines += filter(None, [direction(both)])
         for line in lines:
             yield Note(heading, place, line, impact)  # type: ignore[arg-type]
     if "same" in kinds and len(kinds) == 1 and bare(before).expr != bare(after).expr:

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import combinations, product
 from math import prod
 
+from cm2dsl.diff.closing import closed
 from cm2dsl.diff.table import Dialogue, Side, Table
 
 
@@ -50,10 +52,31 @@ def _since(table: Table, space: Space, variable: int, lengths: tuple[int, ...]) 
 
 
 def dialogues(table: Table, spaces: Iterable[Space]) -> Iterator[Dialogue]:
-    """Every dialogue of the spaces: those with the fewest events first, then the shortest.
+    """Every dialogue of the spaces that there may be: those with the fewest events first, then the
+    shortest.
 
-    A verdict that would change nothing by holding is left out.
+    A verdict that would change nothing by holding is left out, unless another implies it.
     """
+    found = _dialogues(table, spaces)
+    if not table.implied:
+        yield from (dialogue for dialogue, _ in found)
+        return
+    later: list[tuple[tuple[int, int], int, Dialogue]] = []
+    for number, (dialogue, space) in enumerate(found):
+        while later and later[0][0] <= dialogue.size:
+            yield heappop(later)[2]
+        whole = closed(table, dialogue, space.timed)
+        if whole.size == dialogue.size:
+            yield whole
+        elif whole.size > dialogue.size:
+            heappush(later, (whole.size, number, whole))
+        # Smaller: what is broken by choice was implied, so it has come before.
+    while later:
+        yield heappop(later)[2]
+
+
+def _dialogues(table: Table, spaces: Iterable[Space]) -> Iterator[tuple[Dialogue, Space]]:
+    """Every dialogue, as if no verdict implied another."""
     shapes = sorted(
         ((lengths, space) for space in spaces for lengths in space.lengths()),
         key=lambda shape: (sum(shape[0]), shape[0]),
@@ -75,7 +98,7 @@ def dialogues(table: Table, spaces: Iterable[Space]) -> Iterator[Dialogue]:
                     continue
                 steps = [_since(table, space, variable, lengths) for variable in held]
                 for since in product(*steps):
-                    yield Dialogue(lengths, dict(zip(held, since, strict=True)), events)
+                    yield Dialogue(lengths, dict(zip(held, since, strict=True)), events), space
 
 
 _Uses = Mapping[int, Sequence[Set[int]]]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cm2dsl import ir
 from cm2dsl.chat import from_chat
 from cm2dsl.compiler import Compiled
+from cm2dsl.diff.table import CLOSE
 from cm2dsl.emit.reward import emit_reward
 from cm2dsl.jsonl import lines, parse
 from cm2dsl.reward.card import score_facts
@@ -72,9 +73,7 @@ class Version:
         return f"holds since step {settled.step}" if settled.holds else "does not hold"
 
     def reward(self, task: ir.Task, at_hand: AtHand) -> float | None:
-        """What the dialogue earns, where no judge is needed to say it."""
-        if unjudged(task):
-            return None
+        """What the dialogue earns without a judge: None where that cannot be said."""
         instance = Instance(task.name, task, row_of(task, at_hand.row))
         return score_facts(plan_for(instance, self.checks, judged=False), at_hand.facts).reward
 
@@ -90,10 +89,12 @@ Changed = tuple[str, ir.Item, str, ir.Item]
 def tell_apart(
     versions: tuple[Version, Version], tasks: tuple[ir.Task, ir.Task], changed: Sequence[Changed]
 ) -> tuple[dict[int, str], int]:
-    """For changed items, by place in the list: a dialogue at hand of which the checks say something
-    else, in words. Also how many dialogues there were.
+    """For changed items, by place in the list: the first dialogue at hand of which the checks say
+    something else, in words; and one that earns something else before one that does not. Also how
+    many dialogues there were.
     """
     found: dict[int, str] = {}
+    earning: set[int] = set()
     seen: dict[tuple[str | None, bytes], AtHand] = {}
     for version, task in zip(versions, tasks, strict=True):
         for at_hand in version.dialogues(task):
@@ -104,24 +105,31 @@ def tell_apart(
         ):
             continue
         for number, (scope, item, new_scope, new_item) in enumerate(changed):
-            if number in found:
+            if number in earning:
                 continue
             old = versions[0].verdict(tasks[0], scope, item, at_hand)
             new = versions[1].verdict(tasks[1], new_scope, new_item, at_hand)
-            if old != new:
-                found[number] = _told(versions, tasks, at_hand, old, new)
+            if old == new:
+                continue
+            earned, otherwise = _earned(versions, tasks, at_hand)
+            if otherwise:
+                earning.add(number)
+            if otherwise or number not in found:
+                found[number] = f"{at_hand.place}{earned}: {old} → {new}"
     return found, len(seen)
 
 
-def _told(
-    versions: tuple[Version, Version],
-    tasks: tuple[ir.Task, ir.Task],
-    at_hand: AtHand,
-    old: str,
-    new: str,
-) -> str:
-    rewards = [version.reward(task, at_hand) for version, task in zip(versions, tasks, strict=True)]
-    earned = ""
-    if rewards[0] is not None and rewards[1] is not None and rewards[0] != rewards[1]:
-        earned = f"; it earns {rewards[0]:.3g} → {rewards[1]:.3g}"
-    return f"{at_hand.place}: {old} → {new}{earned}"
+def _earned(
+    versions: tuple[Version, Version], tasks: tuple[ir.Task, ir.Task], at_hand: AtHand
+) -> tuple[str, bool]:
+    """What the dialogue earns in both versions, in words, and whether that is not the same."""
+    old, new = (
+        version.reward(task, at_hand) for version, task in zip(versions, tasks, strict=True)
+    )
+    if old is None or new is None:
+        return "", False
+    judged = any(map(unjudged, tasks))
+    how = " as scored without a judge" if judged else ""
+    if abs(old - new) <= CLOSE:
+        return f", which earns {old:.4g} in both{how}", False
+    return f", which earns {old:.4g} → {new:.4g}{how}", True

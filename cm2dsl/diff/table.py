@@ -1,8 +1,9 @@
 """Two versions of a task as two functions of one table of verdicts.
 
 A variable is a verdict that both versions have in common: since which step of its scope it holds,
-or that it never does. A node is an item of one version; several may look at one variable. The
-scopes are the turns, and after them the dialogue; steps count over the whole dialogue from 0.
+or that it never does. Verdicts are independent of each other but for those that imply another. A
+node is an item of one version; several may look at one variable. The scopes are the turns, and
+after them the dialogue; steps count over the whole dialogue from 0.
 
 `Outcome` is what credit is made of, computed as cm2dsl.reward computes it: an item flips at the
 first step from which it holds and at which all that it waits for has flipped before; the gate after
@@ -78,12 +79,21 @@ class Side:
 
 @dataclass(frozen=True)
 class Table:
-    """`turns` are scripted; without them the user is simulated, and the dialogue is all there
-    is."""
+    """`turns` are scripted; without them the user is simulated, and the dialogue is all there is.
+
+    `implied` has pairs of variables, the second one of which holds wherever the first does, and no
+    later; whatever is implied through another is there too.
+    """
 
     turns: int
     variables: tuple[Variable, ...]
     sides: tuple[Side, Side]
+    implied: frozenset[tuple[int, int]] = frozenset()
+
+    def by_its_end(self, variable: int) -> bool:
+        """Whether the verdict is given when the dialogue has ended, and not a turn."""
+        one = self.variables[variable]
+        return one.late and one.scope == self.turns
 
 
 @dataclass(frozen=True, slots=True)

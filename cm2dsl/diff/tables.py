@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cm2dsl import ir
 from cm2dsl.diff.deciders import Decider
+from cm2dsl.diff.implied import implications
 from cm2dsl.diff.table import Node, Side, Table, Variable
 from cm2dsl.reward.checklist import DIALOGUE
 from cm2dsl.reward.plan import credit_task
@@ -29,7 +31,12 @@ def table_of(before: ir.Task, after: ir.Task, deciders: tuple[Deciders, Deciders
         _side(task, own, known) for task, own in zip((before, after), deciders, strict=True)
     )
     variables = tuple(Variable(scope, one.closed, one.kept, one.late) for scope, one in known)
-    return Table(len(before.turns), variables, (sides[0], sides[1]))
+    table = Table(len(before.turns), variables, (sides[0], sides[1]))
+    pairs = implications(known)
+    if any(sides[0].gates.get(t) != sides[1].gates.get(t) for t in range(table.turns - 1)):
+        # The dialogue may end elsewhere, and what is decided by its end is then another verdict.
+        pairs = frozenset(pair for pair in pairs if not any(table.by_its_end(v) for v in pair))
+    return replace(table, implied=pairs)
 
 
 def _side(task: ir.Task, deciders: Deciders, known: dict[tuple[int, Decider], int]) -> Side:

@@ -13,7 +13,7 @@ of shares over the forms that flip, and forms with equal shares add the same to 
 form flips is a conjunction of conditions on the verdicts in it; conjunctions that are not the same
 are linearly independent, on the dialogues in which nothing but the verdicts of one of them holds
 too. So if the sums differ at all, they do where only the verdicts of one form with unequal shares
-hold.
+hold. Where verdicts imply each other there may be no such dialogue, and all of them are searched.
 
 In step credit, A_s is affine in the shares b_c of the group, so for `scale none` a rollout's A_s is
 the mean over the group of what it would get in a group of two with each: two rollouts tell versions
@@ -176,7 +176,10 @@ def _scope(table: Table, scope: int, scale: tuple[float, float], bound: int) -> 
             for need in needs
             for space in spaces_of(table, scope, need, forced)
         ]
-        return first(table, spaces, value, bound)
+        found = first(table, spaces, value, bound)
+        used = variables({*worth[0], *worth[1]})
+        if found.verdict == "differs" or not any(used.issuperset(pair) for pair in table.implied):
+            return found
     cone = {*worth[0], *worth[1]}
     roles = vetoes[0] ^ vetoes[1] | {*losses[0], *losses[1]}
     spaces = spaces_of(table, scope, variables(cone) | roles, forced)
@@ -190,14 +193,9 @@ def doubted(table: Table, found: Finding) -> Finding:
     A verdict that is given when the dialogue has ended is then another one in each version, which
     one variable cannot say: nothing is proven by it.
     """
-    if found.verdict == "same" and any(_late(table, v) for v in range(len(table.variables))):
+    if found.verdict == "same" and any(map(table.by_its_end, range(len(table.variables)))):
         return replace(found, verdict="unknown", ends=True)
     return found
-
-
-def _late(table: Table, variable: int) -> bool:
-    one = table.variables[variable]
-    return one.late and one.scope == table.turns
 
 
 def _vetoes(side: Side, scope: int) -> set[int]:

@@ -110,7 +110,8 @@ def dialogues(
     do not go on holding are among them.
 
     Of verdicts at every step all 2^n are taken where they are at most `most`, else those that hold
-    from a step on. A verdict that is given at the end is one bit.
+    from a step on. A verdict that is given at the end is one bit. Verdicts on one call agree
+    with each other; those by the dialogue's end need not where the versions end it apart.
     """
     keys = verdicts(spec, other)
     for count in range(1, max(spec.turns, 1) + 1):
@@ -128,13 +129,50 @@ def dialogues(
                 for key, n in zip(shown, sizes, strict=True)
             ]
             rest = {key: 0 for key in keys if key not in shown}
+            tied = {
+                (key[0], key[2]): n
+                for key, n in zip(shown, sizes, strict=True)
+                if key[0] < spec.turns or same_ends(spec, other)
+            }
             for masks in product(*choices):
                 # A closed verdict of the dialogue is one bit, wherever the dialogue ends.
                 held = dict(zip(shown, masks, strict=True)) | rest
                 for key in shown:
                     if key[1] != "item" and held[key]:
                         held[key] = -1
-                yield lengths, held, free
+                if all(possible(held, scope, key, n) for (scope, key), n in tied.items()):
+                    yield lengths, held, free
+
+
+def possible(held: Held, scope: int, key: int, n: int) -> bool:
+    """Whether what is called in a scope of n steps can be what its verdicts say.
+
+    A call that was made stays made: `item` holds from then on, `at_end` if it was made at all, and
+    `always` if that was at once.
+    """
+    item, end, always = (held.get((scope, kind, key)) for kind in ("item", "at_end", "always"))
+    whole = (1 << n) - 1
+    if item is not None and (end is not None or always is not None):
+        low = (item & -item).bit_length() - 1
+        if item and item != whole >> low << low:
+            return False
+    if item is not None and end is not None and bool(item) != bool(end):
+        return False
+    return not always or (item in (None, whole) and end != 0)
+
+
+def same_ends(spec: Small, other: Small) -> bool:
+    """Whether the same verdicts let dialogues go on after each turn but the last."""
+    gates = [
+        {
+            (t, one.kind, one.key)
+            for t, items in enumerate(each.scopes[: max(each.turns - 1, 0)])
+            for one in items
+            if one.strict
+        }
+        for each in (spec, other)
+    ]
+    return gates[0] == gates[1]
 
 
 @dataclass(frozen=True)

@@ -388,7 +388,8 @@ def test_a_dialogue_at_hand_shows_that_a_check_says_something_else(tmp_path: Pat
     )
     result = run(SPECS / "airline.cm2", spec)
     recording = "airline/recordings/change_allowed.jsonl:42"
-    assert f"shown by {recording}: does not hold → holds since step 1" in result.stdout
+    earns = "which earns 0 in both as scored without a judge"
+    assert f"shown by {recording}, {earns}: does not hold → holds since step 1" in result.stdout
 
 
 def test_a_changed_check_that_nothing_hangs_on_changes_no_reward(folder: Path) -> None:
