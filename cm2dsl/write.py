@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -24,18 +24,21 @@ def write_beside(path: Path, text: str) -> None:
         real = path.resolve()
     except RuntimeError:  # of Python before 3.13
         raise Unwritten(f"cannot write `{path}`: its links lead in a circle") from None
-    fresh = real.with_name(real.name + ".new")
+    fresh = real.with_name(f".{real.name}.{os.getpid()}")
     try:
-        fresh.write_text(text, encoding="utf-8", newline="\n")
-        if real.exists():
-            fresh.chmod(real.stat().st_mode)
-        fresh.replace(real)
+        with fresh.open("x", encoding="utf-8", newline="\n") as file:  # it may be no one else's
+            try:
+                file.write(text)
+                file.close()
+                if real.exists():
+                    fresh.chmod(real.stat().st_mode)
+                fresh.replace(real)
+            except BaseException:
+                fresh.unlink(missing_ok=True)
+                raise
     except OSError as error:
         reason = (error.strerror or "it failed").lower()
         raise Unwritten(f"cannot write `{path}`: {reason}") from None
-    finally:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
 
 
 def as_written(raw: bytes, text: str) -> str:
