@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from cm2dsl import ir
 from cm2dsl.compiler import analyse
 from cm2dsl.diagnostic import CompileError, char_width, render
 from cm2dsl.floor.earn import Earned, Floor, floors
 from cm2dsl.floor.policies import POLICIES
+from cm2dsl.lower.anchors import Recordings
 from cm2dsl.specs import find_specs
 
 FAULTS = 2
+
+MOST = 1_000
+"""Rows of a task that are played where nothing else is said."""
 
 
 @click.command("floor")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="An object a line, for a task and a policy.")
-def command(paths: tuple[Path, ...], as_json: bool) -> None:
-    """Play policies that have learnt nothing against the checks of specs, over every row.
+@click.option(
+    "--rows",
+    type=click.IntRange(min=1),
+    default=MOST,
+    metavar="N",
+    help=f"The most rows of a task that are played, evenly spread; {MOST:,} by default.",
+)
+def command(paths: tuple[Path, ...], as_json: bool, rows: int) -> None:
+    """Play policies that have learnt nothing against the checks of specs.
 
     Prints a Markdown table for each spec: what each policy earns in each task, at most over its
-    rows and dialogues. `0.20-1.00` is 0.20 without convincing a judge, and 1.00 with a judge that
-    passes all that it is asked. Nothing is simulated, and no model is called.
+    rows and dialogues. Where a task has more rows than are played, the table says so. `0.20-1.00`
+    is 0.20 without convincing a judge, and 1.00 with a judge that passes all that it is asked.
+    Nothing is simulated, and no model is called.
 
     Exit codes: 0; 2 a spec does not compile, or the command line asks for what cannot be done.
     """
@@ -41,8 +55,7 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
             continue
         if found.compiled is None:
             continue
-        dialogues = {name: one.dialogues for name, one in found.recordings.items()}
-        earned = floors(found.compiled.spec, dialogues, rows=None, passing=True)
+        earned = _played(path, found.compiled.spec, found.recordings, rows)
         shown.append(records(path, earned) if as_json else f"{path}\n\n{table(earned)}")
     if shown:
         click.echo(("\n" if as_json else "\n\n").join(shown))
@@ -53,12 +66,26 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
         sys.exit(FAULTS)
 
 
-def table(found: Iterable[Floor]) -> str:
-    """A Markdown table, a row a task and a column a policy, aligned for readers of the text."""
+def _played(
+    path: Path, spec: ir.Spec, recordings: Mapping[str, Recordings], rows: int
+) -> list[Floor]:
+    """What is earned in a spec; on a terminal it is shown how far the playing is."""
+    dialogues = {name: one.dialogues for name, one in recordings.items()}
+    play = partial(floors, spec, dialogues, rows=rows, passing=True)
+    if not sys.stderr.isatty():
+        return play()
+    scenes = sum(min(rows, len(task.rows)) if task.rows is not None else 1 for task in spec.tasks)
+    with click.progressbar(length=scenes, label=str(path), file=sys.stderr) as bar:
+        return play(played=lambda: bar.update(1))
+
+
+def table(found: Sequence[Floor]) -> str:
+    """A Markdown table, a row a task and a column a policy, aligned for readers of the text.
+
+    Below it stands which tasks were not played whole.
+    """
     head = ["task", "rows", *(policy.name for policy in POLICIES)]
-    rows = [
-        [one.task.name, str(one.rows), *(_cell(earned) for earned in one.earned)] for one in found
-    ]
+    rows = [[one.task.name, _rows(one), *(_cell(earned) for earned in one.earned)] for one in found]
     widths = [max(map(_width, column)) for column in zip(head, *rows, strict=True)]
 
     def line(cells: list[str]) -> str:
@@ -69,7 +96,15 @@ def table(found: Iterable[Floor]) -> str:
         return f"| {' | '.join(padded)} |"
 
     rule = [("-" * wide) if n == 0 else ("-" * (wide - 1) + ":") for n, wide in enumerate(widths)]
-    return "\n".join([line(head), line(rule), *map(line, rows)])
+    whole = "\n".join([line(head), line(rule), *map(line, rows)])
+    if all(one.tried == one.rows for one in found):
+        return whole
+    return f"{whole}\n\nrows are played evenly spread where there are many: --rows N plays more"
+
+
+def _rows(floor: Floor) -> str:
+    some = floor.tried < floor.rows
+    return f"{floor.tried} of {floor.rows}" if some else str(floor.rows)
 
 
 def _cell(earned: Earned) -> str:
@@ -97,6 +132,8 @@ def _record(path: Path, floor: Floor, earned: Earned) -> dict[str, Any]:
         "task": floor.task.name,
         "policy": earned.policy.name,
         "inactive": earned.policy.inactive,
+        "rows": floor.rows,
+        "played": floor.tried,
         "floor": earned.floor,
         "without_judge": earned.unjudged,
         "judge_fails": earned.failed,

@@ -8,7 +8,7 @@ nobody has to be convinced of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -76,16 +76,18 @@ def floors(
     *,
     rows: int | None = ROWS,
     passing: bool = False,
+    played: Callable[[], object] = bool,
 ) -> list[Floor]:
     """The floor of every task, in the spec's order.
 
     `recordings` are the dialogues of the files that tasks name. Of a task with more than `rows`
     rows, so many are tried, evenly spread; None is all. `passing`: also with a judge that passes.
+    `played` is called after every row, and after a task without rows.
     """
     checks = load_checks(emit_reward(spec), "reward.py")
     desk = Desk.of(spec.tools)
     return [
-        _floor(task, desk, recordings.get(task.reference or "", ()), checks, rows, passing)
+        _floor(task, desk, recordings.get(task.reference or "", ()), checks, rows, passing, played)
         for task in spec.tasks
     ]
 
@@ -97,6 +99,7 @@ def _floor(
     checks: Mapping[str, Check],
     rows: int | None,
     passing: bool,
+    played: Callable[[], object],
 ) -> Floor:
     best = [_Best(policy) for policy in POLICIES]
     paying: dict[str, dict[Policy, None]] = {}
@@ -114,6 +117,7 @@ def _floor(
                 one.see(scored, plans.passed(facts) if passing else None)
                 for name in _paid(scored) if one.policy.inactive else ():
                     paying.setdefault(name, {})[one.policy] = None
+        played()
     return Floor(
         task=task,
         tried=tried,

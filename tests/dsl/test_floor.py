@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -322,6 +325,8 @@ def test_json_has_a_line_for_each_task_and_policy(tmp_path: Path) -> None:
         "task": "lost_card",
         "policy": "refuse",
         "inactive": True,
+        "rows": 1,
+        "played": 1,
         "floor": 1.0,
         "without_judge": 1.0,
         "judge_fails": 0.75,
@@ -329,6 +334,55 @@ def test_json_has_a_line_for_each_task_and_policy(tmp_path: Path) -> None:
         "instance": "lost_card",
         "items": ["ask.answers", "insist.answers"],
     }
+
+
+MANY = """
+task trip each row in "many.csv" {
+  turn ask { user "To {row.to}" item names { check reply contains row.to } }
+}
+task alone { turn ask { user "Hello" item answers { check called search } } }
+"""
+
+
+def many(folder: Path, count: int) -> None:
+    unpack(folder)
+    cells = "".join(f"r{n},Rome,Monday,train\n" for n in range(count))
+    (folder / "many.csv").write_text(f"id,to,day,split\n{cells}")
+    (folder / "spec.cm2").write_text(whole(MANY), encoding="utf-8")
+
+
+def test_of_very_many_rows_some_are_played_and_the_table_says_how_many(tmp_path: Path) -> None:
+    many(tmp_path, 1_200)
+    for options, cell in (((), "1000 of 1200"), (("--rows", "7"), "7 of 1200")):
+        lines = run(tmp_path, "floor", *options).stdout.splitlines()
+        assert [line.split("|")[2].strip() for line in lines[4:6]] == [cell, "1"]
+        assert len({len(line) for line in lines[2:6]}) == 1
+        assert lines[-1].endswith("evenly spread where there are many: --rows N plays more")
+    whole_table = run(tmp_path, "floor", "--rows", "1200").stdout
+    assert "1200 |" in whole_table
+    assert "--rows" not in whole_table
+    (record, *_) = map(json.loads, run(tmp_path, "floor", "--json").stdout.splitlines())
+    assert (record["rows"], record["played"]) == (1200, 1000)
+    assert run(tmp_path, "floor", "--rows", "0").exit_code == 2
+
+
+def test_a_bar_is_shown_on_a_terminal_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many(tmp_path, 12)
+    assert run(tmp_path, "floor").stderr == ""
+    master, slave = os.openpty()
+    code = "from cm2dsl.cm2c import main; main()"
+    command = [sys.executable, "-c", code, "floor", "--rows", "5", str(tmp_path / "spec.cm2")]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=slave, text=True, check=True)
+    os.write(slave, b"end")  # so that there is something to read, whatever the command did
+    shown = os.read(master, 10_000).decode()
+    os.close(slave)
+    os.close(master)
+    assert "100%" in shown
+    assert "spec.cm2" in shown
+    assert "5 of 12" in done.stdout
+    assert "100%" not in done.stdout
 
 
 def test_a_spec_that_does_not_compile_is_said_and_the_others_are_shown(tmp_path: Path) -> None:
