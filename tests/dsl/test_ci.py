@@ -20,6 +20,7 @@ STEPS = {step["name"]: step for step in ACTION["runs"]["steps"]}
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
 DOC = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(yaml (?:github|gitlab|pre-commit)|sh)\n(.*?)^```$", DOC, re.M | re.S)
+INSTALL = 'pip install "git+https://github.com/YOUR-ORG/cm2@v0.1.0"'
 RECIPES = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}
 FINE = """cm2 1
 
@@ -243,7 +244,7 @@ def test_the_commands_of_the_guide_run_as_they_stand(folder: Path) -> None:
     gitlab = yaml.safe_load(next(text for kind, text in BLOCKS if kind == "yaml gitlab"))
     for job in ("specs", "spec-tests"):
         scripts.append("\n".join(gitlab[job]["script"][1:]))
-        assert gitlab[job]["script"][0] == "pip install cm2dsl"
+        assert gitlab[job]["script"][0] == INSTALL
     codes = []
     for script in scripts:
         path = os.pathsep.join([str(BIN), os.environ["PATH"]])
