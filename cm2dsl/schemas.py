@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -15,6 +16,10 @@ from cm2dsl.source import Source, Span
 
 EFFECTS = ("read", "write", "generic")
 NO_ELEMENT = re.compile(r"[\s,]*")
+BOUNDS = (
+    *("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"),
+    *("minLength", "maxLength", "pattern"),
+)
 JSON_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
 
 
@@ -83,6 +88,8 @@ class PathType(Struct, frozen=True):
 
     types: frozenset[str] = frozenset()
     choices: tuple[Any, ...] | None = None
+    limits: Mapping[str, Any] | None = None
+    """The bounds that the schema sets, by its own words; None without any, or of several types."""
 
 
 class NoSuchKey(Struct, frozen=True):
@@ -127,7 +134,25 @@ def type_at(schema: dict[str, Any], path: ir.Path) -> PathType | NoSuchKey:
             limited = False
         else:
             choices += [value for value in values if value not in choices]
-    return PathType(frozenset(types), tuple(choices) if limited and choices else None)
+    last = _options(schema, current)
+    bounds = {word: last[0][word] for word in BOUNDS if word in last[0]}
+    limits = bounds if bounds and len(last) == 1 else None
+    return PathType(frozenset(types), tuple(choices) if limited and choices else None, limits)
+
+
+def is_required(schema: dict[str, Any], path: ir.Path) -> bool:
+    """Whether every value that meets the schema has something at `path`, as far as it says so."""
+    current = [schema]
+    for step in path:
+        options = _options(schema, current)
+        if len(options) != 1 or not isinstance(step, str):
+            return False
+        required = options[0].get("required")
+        if not isinstance(required, list) or step not in required:
+            return False
+        following = _step(options[0], step, set())
+        current = [following or {}]
+    return bool(path)
 
 
 def _options(root: dict[str, Any], schemas: list[dict[str, Any]]) -> list[dict[str, Any]]:

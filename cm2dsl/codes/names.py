@@ -21,9 +21,10 @@ CODES = (
     ),
     Code(
         "E103",
-        "a value that is not among the enumerated ones",
-        "The tool's schema lists the values of the argument, and this is none of them.",
-        "Compare with a value that the schema lists.",
+        "a value that is not among the enumerated ones, or out of bounds",
+        "The tool's schema lists the values of the argument, or bounds them (`minimum`, "
+        "`maxLength`, `pattern` …), and this is none of them.",
+        "Compare with a value that the schema allows.",
         'item searches { check called search(cabin == "frist") }',
     ),
     Code(

@@ -8,6 +8,7 @@ from typing import Any
 from cm2dsl import ir, nodes
 from cm2dsl.checks import show
 from cm2dsl.diagnostic import suggest
+from cm2dsl.lower.bounds import EQUAL, out_of_bounds
 from cm2dsl.lower.env import Env
 from cm2dsl.schemas import PathType, json_type
 
@@ -63,7 +64,9 @@ def check_value(
             help = "only numbers and text have an order"
             env.error("E201", f"{what} is {describe(expected.types)}", at.span, help)
             return False
-        return _fits(value, PathType(_any_number(expected.types)), what, at, env)
+        if not _fits(value, PathType(_any_number(expected.types)), what, at, env):
+            return False
+        return _in_bounds(value, expected, what, at, env)
     if at.tolerance is not None:
         types = {json_type(example) for example in _examples(value, env)}
         if not types <= {"integer", "number"}:
@@ -107,6 +110,23 @@ def _fits(value: ir.Value, expected: PathType, what: str, at: nodes.Constraint, 
             known = [show(choice) for choice in expected.choices if choice is not None]
             message = f"{what} is never {_shown(example)}"
             env.error("E103", message, at.value.span, suggest(show(example), known))
+            return False
+    return at.op == "contains" or _in_bounds(value, expected, what, at, env)
+
+
+def _in_bounds(
+    value: ir.Value, expected: PathType, what: str, at: nodes.Constraint, env: Env
+) -> bool:
+    """Whether the schema's bounds leave some value that stands so to the one that is written."""
+    assert at.value is not None
+    for example in _examples(value, env):
+        bound = out_of_bounds(at.op, example, expected)
+        if bound is not None:
+            shown = _shown(example)
+            if at.op not in EQUAL:
+                shown = f"`{at.op} {shown[1:]}"
+            message = f"{what} is never {shown}"
+            env.error("E103", message, at.value.span, f"its schema says `{bound}`")
             return False
     return True
 
