@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from cm2dsl.reward.gates import gated
 from cm2dsl.source import Span
 from cm2dsl.testing.parts import Parts
 from cm2dsl.testing.subject import Subject, Task, Written
@@ -92,6 +93,8 @@ def _of_check(task: Task, one: Written, parts: Parts) -> Iterator[Point]:
 def _of_edges(task: Task, one: Written) -> Iterator[Point]:
     name = task.task.name
     for index, (other, span) in enumerate(zip(one.item.after, one.after, strict=True)):
+        if gated(task.task, one.name.partition(".")[0], other):
+            continue  # the gate does it: no dialogue could show what the dependency does
         what = f"`after {other}` of `{name} {one.name}`"
         for outcome in ("satisfied", "waits"):
             yield Point(("edge", name, one.name, index, outcome), what, span)

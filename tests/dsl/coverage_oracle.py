@@ -275,13 +275,25 @@ def _edges(case: Case, found: Score) -> Iterator[tuple[str, str, int, str]]:
             outcome = found.outcomes[name]
             if outcome.since is None:
                 continue
-            for number in range(len(item.after)):
+            for number, awaited in enumerate(item.after):
+                if _gate_sees_to(case.task, scope, awaited):
+                    continue
                 if name in found.satisfied:
                     late = Outcome("pass", NEVER)
                     if _notices(case, forced={name: late}):
                         yield "edge", name, number, "satisfied"
                 if _notices(replace(case, task=_without_edge(case.task, scope, item, number))):
                     yield "edge", name, number, "waits"
+
+
+def _gate_sees_to(task: ir.Task, scope: str, awaited: str) -> bool:
+    """Whether an earlier turn than this one ends the dialogue unless the item is satisfied."""
+    for turn in task.turns:
+        if turn.name == scope:
+            return False
+        if awaited in [f"{turn.name}.{item.name}" for item in turn.items if item.strict]:
+            return scope in [one.name for one in task.turns]
+    return False
 
 
 def _without_edge(task: ir.Task, scope: str, item: ir.Item, number: int) -> ir.Task:

@@ -403,3 +403,14 @@ def test_watch_runs_again_when_a_dialogue_changes(folder: Path) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_dependency_that_a_gate_sees_to_is_nothing_to_cover(folder: Path) -> None:
+    """`take` comes only once `find.searches` is satisfied: no dialogue shows the dependency."""
+    spec = SPEC.replace("item books {", "item books after find.searches {")
+    text = spec + block("judged find.kind pass", "expect take.books pass")
+    for loose, edges in (("", 2), ("strict ", 4)):
+        (folder / "air.cm2").write_text(text.replace(loose, "", 1) if loose else text)
+        whole = json.loads(run("air.cm2", "--format", "json").stdout)
+        (covered,) = whole["coverage"]["specs"]
+        assert covered["kinds"]["edge"]["all"] == edges
