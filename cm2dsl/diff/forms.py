@@ -88,9 +88,14 @@ def _implies(one: Form, other: Form) -> bool:
     )
 
 
+@lru_cache(maxsize=4096)
+def _steps(chain: frozenset[tuple[int, int]]) -> Mapping[int, int]:
+    return dict(chain)
+
+
 def _covers(one: Form, other: Form, more: int) -> bool:
     """Whether all in the chain of `other` is in that of `one`, by `more` steps earlier."""
-    chain = dict(one.chain)
+    chain = _steps(one.chain)
     return all(chain.get(variable, -1) >= steps + more for variable, steps in other.chain)
 
 
@@ -100,8 +105,10 @@ def variables(found: Iterable[Form]) -> set[int]:
 
 
 def needed(found: Iterable[Form]) -> list[frozenset[int]]:
-    """The variables of each form, in an order that is the same in every run."""
-    return sorted({frozenset(_variables(form)) for form in found}, key=sorted)
+    """The variables of each form, the fewest first, in an order that is the same in every run."""
+    return sorted(
+        {frozenset(_variables(form)) for form in found}, key=lambda own: (len(own), sorted(own))
+    )
 
 
 def _variables(form: Form) -> Iterator[int]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cm2dsl import ir
 from cm2dsl.diff.deciders import Decider
-from cm2dsl.lint.implies import counts
+from cm2dsl.lint.implies import counts, implies, narrower
 from cm2dsl.lint.truth import follows
 
 RANK = {"item": 0, "at_end": 1, "always": 2}
@@ -72,9 +72,9 @@ def implications(known: Mapping[tuple[int, Decider], int]) -> frozenset[tuple[in
 def _related(one: ir.Check, other: ir.Check) -> bool:
     """Whether their parts have to do with each other. Others may only by being constant."""
     return any(
-        part.tool is None or each.tool is None or part.tool == each.tool
+        narrower(part, each) or narrower(each, part)
         if isinstance(part, ir.Called) and isinstance(each, ir.Called)
-        else part == each
+        else implies(part, each) or implies(each, part)
         for part in _parts(one)
         for each in _parts(other)
     )

@@ -19,6 +19,12 @@ from math import prod
 from cm2dsl.diff.closing import closed
 from cm2dsl.diff.table import Dialogue, Side, Table
 
+WORK = 4_000_000
+"""How much is tried at most: a set of verdicts counts once, a dialogue played EVALUATED times, each
+for every verdict of the table. So the bound is some seconds, and the same on every machine."""
+
+EVALUATED = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Space:
@@ -44,6 +50,12 @@ class Space:
         )
 
 
+def rows(table: Table, spaces: Sequence[Space]) -> int:
+    """How many dialogues spaces have at most; 0 where counting the kinds would take too long."""
+    cost = len(table.variables) * sum(prod(space.longest) for space in spaces)
+    return sum(space.rows(table) for space in spaces) if cost <= WORK // 8 else 0
+
+
 def _since(table: Table, space: Space, variable: int, lengths: tuple[int, ...]) -> range:
     one = table.variables[variable]
     if one.closed or variable not in space.timed:
@@ -51,21 +63,23 @@ def _since(table: Table, space: Space, variable: int, lengths: tuple[int, ...]) 
     return range(sum(lengths) if one.scope >= table.turns else lengths[one.scope])
 
 
-def dialogues(table: Table, spaces: Iterable[Space]) -> Iterator[Dialogue]:
+def dialogues(table: Table, spaces: Iterable[Space], work: int = WORK) -> Iterator[Dialogue | None]:
     """Every dialogue of the spaces that there may be: those with the fewest events first, then the
     shortest.
 
-    A verdict that would change nothing by holding is left out, unless another implies it.
+    A verdict that would change nothing by holding is left out, unless another implies it. After
+    so much `work`, None comes last: there may be more.
     """
-    found = _dialogues(table, spaces)
-    if not table.implied:
-        yield from (dialogue for dialogue, _ in found)
-        return
+    found = _dialogues(table, spaces, work)
     later: list[tuple[tuple[int, int], int, Dialogue]] = []
-    for number, (dialogue, space) in enumerate(found):
+    for number, one in enumerate(found):
+        if one is None:
+            yield None
+            return
+        dialogue, space = one
         while later and later[0][0] <= dialogue.size:
             yield heappop(later)[2]
-        whole = closed(table, dialogue, space.timed)
+        whole = closed(table, dialogue, space.timed) if table.implied else dialogue
         if whole.size == dialogue.size:
             yield whole
         elif whole.size > dialogue.size:
@@ -75,8 +89,42 @@ def dialogues(table: Table, spaces: Iterable[Space]) -> Iterator[Dialogue]:
         yield heappop(later)[2]
 
 
-def _dialogues(table: Table, spaces: Iterable[Space]) -> Iterator[tuple[Dialogue, Space]]:
-    """Every dialogue, as if no verdict implied another."""
+_Cores = Sequence[tuple[tuple[int, ...], tuple[int, ...]]]
+"""What must be chosen together, and what may be chosen with it."""
+
+
+def _cores(space: Space, kept: Set[int]) -> _Cores:
+    if not space.needs:
+        return [((), space.free)]
+    there = {*space.free, *space.forced}
+    return [
+        (
+            tuple(one for one in space.free if one in need and one not in kept),
+            tuple(one for one in space.free if one not in need),
+        )
+        for need in space.needs
+        if need <= there | kept
+    ]
+
+
+def _chosen(cores: _Cores, count: int) -> Iterator[tuple[int, ...]]:
+    """So many free verdicts that are not as usual, with all that is needed."""
+    seen: set[tuple[int, ...]] = set()
+    for own, others in cores:
+        if count < len(own):
+            continue
+        for more in combinations(others, count - len(own)):
+            chosen = tuple(sorted((*own, *more)))
+            if chosen not in seen:
+                seen.add(chosen)
+                yield chosen
+
+
+def _dialogues(
+    table: Table, spaces: Iterable[Space], work: int
+) -> Iterator[tuple[Dialogue, Space] | None]:
+    """Every dialogue, as if no verdict implied another; None where the work is used up."""
+    cost = max(len(table.variables), 1)
     shapes = sorted(
         ((lengths, space) for space in spaces for lengths in space.lengths()),
         key=lambda shape: (sum(shape[0]), shape[0]),
@@ -85,11 +133,17 @@ def _dialogues(table: Table, spaces: Iterable[Space]) -> Iterator[tuple[Dialogue
     kept = {one for one, variable in enumerate(table.variables) if variable.kept}
     least = {id(space): len(set(space.forced) - kept) for _, space in shapes}
     largest = max((least[id(space)] + len(space.free) for _, space in shapes), default=-1)
+    cores = {id(space): _cores(space, kept) for _, space in shapes}
     for events in range(largest + 1):
         for lengths, space in shapes:
             if events < least[id(space)]:
                 continue
-            for chosen in combinations(space.free, events - least[id(space)]):
+            work -= len(cores[id(space)])
+            for chosen in _chosen(cores[id(space)], events - least[id(space)]):
+                work -= cost
+                if work < 0:
+                    yield None
+                    return
                 usual = kept.intersection(space.free)
                 held = (*space.forced, *sorted(usual.symmetric_difference(chosen)))
                 if not _tells(uses, set(chosen) - kept, frozenset(held)):
@@ -98,6 +152,7 @@ def _dialogues(table: Table, spaces: Iterable[Space]) -> Iterator[tuple[Dialogue
                     continue
                 steps = [_since(table, space, variable, lengths) for variable in held]
                 for since in product(*steps):
+                    work -= EVALUATED * cost
                     yield Dialogue(lengths, dict(zip(held, since, strict=True)), events), space
 
 

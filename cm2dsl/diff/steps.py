@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from cm2dsl.diff.forms import needed, open_shares, shares, unequal, variables
-from cm2dsl.diff.search import Space, dialogues
+from cm2dsl.diff.search import WORK, Space, dialogues, rows
 from cm2dsl.diff.spaces import gates_before, spaces_of
 from cm2dsl.diff.table import CLOSE, NEVER, Dialogue, Table, outcome
 from cm2dsl.diff.verdicts import (
     BOUND,
+    LIKELY,
     REFINED,
     SAME,
     Finding,
@@ -54,8 +55,8 @@ def _scope(table: Table, scope: int, bound: int) -> Finding:
     spaces = spaces_of(table, scope, variables(everything), set(), times=2)
     guesses = [
         replace(space, timed=frozenset(), needs=(own,))
-        for own in needed(others)
-        for beside in needed(everything)
+        for own in needed(others)[:LIKELY]
+        for beside in needed(everything)[:LIKELY]
         for space in spaces_of(table, scope, own | beside, set())
     ]
     found = _search(table, scope, spaces, bound, _search(table, scope, guesses, REFINED))
@@ -73,13 +74,19 @@ def _search(
     limit = REFINED if known else bound
     kept: dict[Profile, Dialogue] = {}
     partners: dict[Flips, Dialogue] = {}
-    of = sum(space.rows(table) for space in spaces)
+    of = rows(table, spaces)
     tried = 0
-    for of_size, same_size in groupby(dialogues(table, spaces), key=lambda one: one.size):
+    work = WORK // 8 if known or guess is None else WORK
+    # Nothing is as large as the end of what is tried.
+    sized = groupby(dialogues(table, spaces, work), key=lambda one: one.size if one else None)
+    for of_size, same_size in sized:
+        if of_size is None:
+            return Finding("differs" if known else "unknown", known, tried, of)
         if known and of_size > max(one.size for one in known):
             return Finding("differs", known, tried, of)
         old = set(kept), set(partners)
         for dialogue in same_size:
+            assert dialogue is not None
             tried += 1
             if tried > limit:
                 return Finding("differs" if known else "unknown", known, limit, of)

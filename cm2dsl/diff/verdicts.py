@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from cm2dsl.diff.forms import needed, shares, unequal, variables
-from cm2dsl.diff.search import Space, dialogues, longest_chain, waited_for
+from cm2dsl.diff.search import WORK, Space, dialogues, longest_chain, rows, waited_for
 from cm2dsl.diff.spaces import gates_before, guesses_of, in_turns, spaces_of
 from cm2dsl.diff.table import CLOSE, Dialogue, Outcome, Side, Table, outcome
 
@@ -37,6 +37,9 @@ BOUND = 100_000
 
 REFINED = 10_000
 """Dialogues that are tried at most for one that is smaller than one that is known."""
+
+LIKELY = 12
+"""Items whose verdicts are tried first, at most."""
 
 Level = Literal["trajectory", "turn", "step"]
 
@@ -170,13 +173,19 @@ def _scope(table: Table, scope: int, scale: tuple[float, float], bound: int) -> 
         return [(found.worth[scope] or 0.0) * scale[number]]
 
     if alike and not losses[0] and gates[0] == gates[1]:
-        needs = tuple(needed(others))
+        # Those of the fewest verdicts come first, and any of them shows it.
+        needs = tuple(needed(others)[:LIKELY])
         spaces = [
             replace(space, needs=needs)
             for need in needs
             for space in spaces_of(table, scope, need, forced)
         ]
-        found = first(table, spaces, value, bound)
+        likely = [
+            replace(space, timed=frozenset(), needs=(n,))
+            for n in needs
+            for space in spaces_of(table, scope, n, forced)
+        ]
+        found = first(table, spaces, value, bound, likely)
         used = variables({*worth[0], *worth[1]})
         if found.verdict == "differs" or not any(used.issuperset(pair) for pair in table.implied):
             return found
@@ -232,26 +241,27 @@ def first(
 
     Where `guesses` have one, only smaller ones are looked for, and not for long.
     """
-    of = sum(space.rows(table) for space in spaces)
     guess: Dialogue | None = None
-    for tried, dialogue in enumerate(dialogues(table, guesses)):
-        if tried >= REFINED:
+    for tried, dialogue in enumerate(dialogues(table, guesses, WORK // 8)):
+        if tried >= REFINED or dialogue is None:
             break
         if differ(table, value, dialogue):
             guess = dialogue
             break
     tried = 0
-    for dialogue in dialogues(table, spaces):
+    for dialogue in dialogues(table, spaces, WORK if guess is None else WORK // 8):
+        if guess is not None and (
+            dialogue is None or tried >= REFINED or dialogue.size >= guess.size
+        ):
+            break
+        if dialogue is None or tried >= bound:
+            return Finding("unknown", (), tried, rows(table, spaces))
         tried += 1
-        if guess is not None and (tried > REFINED or dialogue.size >= guess.size):
-            return Finding("differs", (guess,), tried, of)
-        if tried > bound:
-            return Finding("unknown", (), bound, of)
         if differ(table, value, dialogue):
-            return Finding("differs", (dialogue,), tried, of)
+            return Finding("differs", (dialogue,), tried, rows(table, spaces))
     if guess is not None:
-        return Finding("differs", (guess,), tried, of)
-    return Finding("same", (), tried, of)
+        return Finding("differs", (guess,), tried, rows(table, spaces))
+    return Finding("same", (), tried, rows(table, spaces))
 
 
 def _whole(table: Table, value: Value, bound: int) -> Finding:

@@ -403,6 +403,48 @@ def test_a_changed_check_that_nothing_hangs_on_changes_no_reward(folder: Path) -
     assert verdicts(folder, "fly") == ["same"] * 3
 
 
+CALL = 'called flight_search(origin == "ROM")'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "way"),
+    [
+        (
+            f"item a {{ check {CALL} exactly 1 time }}",
+            f"item a {{ check {CALL} at_most 1 time }}",
+            "looser",
+        ),
+        (f"item a {{ check {CALL} }}", "item a { check called flight_search }", "looser"),
+        (f"item a {{ check succeeded{CALL[6:]} }}", f"item a {{ check {CALL} }}", "looser"),
+        (f"always a {{ check {CALL} }}", f"at_end a {{ check {CALL} }}", "looser"),
+        (f"never a {{ check {CALL} }}", "never a { check called flight_search }", "stricter"),
+        ("at_end a { check replied }", "item a { check replied }", "looser"),
+    ],
+)
+def test_no_example_contradicts_which_way_a_check_went(
+    tmp_path: Path, before: str, after: str, way: str
+) -> None:
+    """Where B is looser, none has A pass alone; nor has B, where it is stricter."""
+    rest = "item z { check called flight_book }"
+    folder = between(tmp_path, f"{before} {rest}", f"{after} {rest}")
+    assert any(f"u.a: B is {way}: " in note for note in notes(folder, "t"))
+    (task,) = changed(folder)["tasks"]
+    shown = task["credit"]["trajectory"]["counterexample"]
+    passes = [
+        any(step["a"] for turn in shown[side]["line"]["rollouts"][0]["turns"] for step in turn)
+        for side in ("before", "after")
+    ]
+    assert passes == ([False, True] if way == "looser" else [True, False])
+
+
+def test_a_long_chain_is_decided_within_a_bound_that_is_counted(tmp_path: Path) -> None:
+    items = [f'{{ check called flight_search(origin == "k{i}") }}' for i in range(60)]
+    chain = [f"item i{i} {f'after i{i - 1}' if i else ''} {one}" for i, one in enumerate(items)]
+    other = [*chain[:30], f"item i30 after i28 {items[30]}", *chain[31:]]
+    folder = between(tmp_path, "\n".join(chain), "\n".join(other))
+    assert verdicts(folder, "t") == ["differs"] * 3
+
+
 # --- rows -----------------------------------------------------------------------------------------
 
 

@@ -37,7 +37,8 @@ def verdict(proof: Proof, task: TaskDiff) -> str:
         if finding.ends:
             text += ": A and B end the dialogue at different turns, and judge it by its end"
         else:
-            tried = f"{finding.tried:,} of at most {finding.of:,} dialogues"
+            of = f"of at most {finding.of:,} " if finding.of else ""
+            tried = f"{finding.tried:,} {of}dialogues"
             text += f": {tried} tried, none differs"
     elif proof.verdict == "same" and finding.tried:
         text += f" by trying all of {finding.tried:,} dialogues"
