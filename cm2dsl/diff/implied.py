@@ -63,10 +63,10 @@ def implications(known: Mapping[tuple[int, Decider], int]) -> frozenset[tuple[in
                 number for other, number in own if number != variable and holds_with(one, other)
             }
     for middle in found:
-        for one in found.values():
-            if middle in one:
-                one |= found[middle]
-    return frozenset((one, other) for one in found for other in found[one] if one != other)
+        for others in found.values():
+            if middle in others:
+                others |= found[middle]
+    return frozenset((a, b) for a, others in found.items() for b in others if a != b)
 
 
 def _related(one: ir.Check, other: ir.Check) -> bool:
