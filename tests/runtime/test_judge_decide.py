@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
 
 import msgspec
@@ -244,7 +245,8 @@ def test_a_judge_that_quotes_what_is_not_there_never_passes(pairs: list[tuple[st
 @given(st.sampled_from([*SHOWN]), st.data())
 def test_a_judge_that_quotes_what_is_there_passes(name: str, data: st.DataObject) -> None:
     text = SHOWN[name]
-    start = data.draw(st.integers(0, len(text) // 2))
+    starts = [match.start() for match in re.finditer(r"(?<!\S)\S", text[: len(text) // 2])]
+    start = data.draw(st.sampled_from(starts))
     quote = text[start : start + 100].replace('"', "'")
     assert decide(verdict("pass", (name, quote)), turn=None).verdict is Verdict.PASS
 

@@ -1,10 +1,16 @@
-"""Is what the judge quotes really there? Code looks; nobody takes a model's word for it."""
+"""Is what the judge quotes really there? Code looks; nobody takes a model's word for it.
+
+A quote and a text are compared as tokens: words, numbers, signs and sentence ends. So a match never
+begins or ends inside a word or a number, and no sign of the text can be skipped.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple
 
 from cm2.judge.hygiene import concealed
 from cm2dsl.reward.verdict import Evidence
@@ -12,10 +18,31 @@ from cm2dsl.reward.verdict import Evidence
 _SHORTEST = 2
 """A single letter is found nearly anywhere, and shows nothing."""
 
-# Marks that change a number are part of it: 1.5 is not 15 or 1,5, and -5 is not 5.
-_IN_NUMBER = re.compile(r"(?<=\d)[.,:/](?=\d)|(?<!\w)[-+](?=\d)|(?<=\d)%")
-_WIDE = r"[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
-_BESIDE_WIDE = re.compile(rf"(?<={_WIDE}) | (?={_WIDE})")
+_LONGEST = 100
+"""The schema ends a quote after so many letters, also inside a word."""
+
+_WIDE = re.compile(
+    r"[\u0e00-\u0fff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\ua4cf"
+    r"\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""Letters of scripts in which words are not, or need not be, apart."""
+
+_LEFT_OUT = "\"'`´\\·•،、¡¿"
+_SENTENCE_ENDS = "!?;。؟؛।۔։።"
+
+# What a token is, in the kinds of `_Kinds`. A comma or a full stop inside a number is part of it,
+# and a dash is a sign beside a number; between words it is a gap.
+_TOKEN = re.compile(r"D+(?:[.,:]D+)*|L+|W|S|(?<=[LD])_+(?=[LD])|(?<=D)-|-(?=[G,]*D)|(?P<end>[.:E])")
+_WORD = re.compile("[LD]")
+
+_NUMBER_BEFORE = re.compile(r"(?:\d[-+/.,:]|(?:^|[^\w.])[-+.,])$")
+"""A number goes on to the left: its sign, or what is before its decimal mark."""
+
+_NUMBER_AFTER = re.compile(r"/\d| *[%‰]")
+_NEGATED_BEFORE = re.compile(
+    r"(?:[不没沒未无無非]|(?<![特区區分级級性类類个個识識辨])[别別]|\bnon-)$"
+)
+_NEGATED_AFTER = re.compile(r"['’]t\b")
 
 
 def verified(
@@ -34,34 +61,164 @@ def verified(
     return tuple(dict.fromkeys(found))
 
 
-def occurs(quote: str, text: str) -> bool:
-    """Whether the text contains the quote: exactly, or else once both are normalised.
+class _Token(NamedTuple):
+    text: str
+    start: int
+    end: int
 
-    A quote of nothing but white space and punctuation, or of one letter out of a longer text,
+
+class _Text(NamedTuple):
+    """A text folded, the kinds of its letters, and the tokens in it."""
+
+    plain: str
+    kinds: str
+    tokens: list[_Token]
+
+
+def occurs(quote: str, text: str) -> bool:
+    """Whether the text contains the quote, without differences that say nothing (`normalised`).
+
+    A match has the same words, numbers, signs and sentence ends in the same order. It begins and
+    ends with a word or a number of the text, not inside one, and leaves out no negation that it
+    is glued to. A quote without a letter, digit or picture, or of one letter out of a longer text,
     does not count.
     """
-    plain = normalised(quote)
-    if not plain:
+    sought, said = _without_ends(_read(quote).tokens), _read(text)
+    words = [token.text for token in sought]
+    if not any(map(_says_something, "".join(words))):
         return False
-    if len(plain) < _SHORTEST:
-        return plain == normalised(text)
-    return quote in text or plain in normalised(text)
+    if len("".join(words)) < _SHORTEST:
+        return words == [token.text for token in _without_ends(said.tokens)]
+    cut = len(quote) >= _LONGEST
+    return any(
+        _stands(words, said, first, cut) for first in range(len(said.tokens) - len(words) + 1)
+    )
 
 
 def normalised(text: str) -> str:
     """The text without differences in case, full-width forms, white space and punctuation.
 
-    White space and punctuation between words is one space, and none beside a letter of a script
-    written without spaces; invisible letters are left out; marks inside a number stay.
+    Quotation marks, brackets, commas, dashes between words and white space say nothing, and
+    invisible letters are left out. Sentence ends, signs and marks inside a number stay.
     """
-    plain = concealed(unicodedata.normalize("NFKC", concealed(text)))
-    text = plain.casefold().replace("−", "-")
-    kept = {match.start() for match in _IN_NUMBER.finditer(text)}
-    words = "".join(
-        letter if i in kept or not _separates(letter) else " " for i, letter in enumerate(text)
+    said = " ".join(token.text for token in _read(text).tokens)
+    return re.sub(r" ?(-|_+) ?", r"\1", said)
+
+
+def _stands(words: Sequence[str], said: _Text, first: int, cut: bool) -> bool:
+    """Whether the words are the tokens from the `first` on, and no word or number is cut there."""
+    tokens = said.tokens[first : first + len(words)]
+    *inner, last = (token.text for token in tokens)
+    if inner != list(words[:-1]):
+        return False
+    if cut and last.startswith(words[-1]):
+        return not _cut_before(said, tokens[0].start)
+    if last != words[-1]:
+        return False
+    return not _cut_before(said, tokens[0].start) and not _cut_after(said, tokens[-1].end)
+
+
+def _cut_before(said: _Text, start: int) -> bool:
+    plain, kinds = said.plain, said.kinds
+    before = plain[max(start - 4, 0) : start]
+    if start and _WORD.match(kinds[start]) and kinds[start - 1] in "LD_":
+        return True
+    number = kinds[start] == "D" or unicodedata.category(plain[start]) == "Sc"
+    if number and _NUMBER_BEFORE.search(before):
+        return True
+    return _NEGATED_BEFORE.search(before) is not None
+
+
+def _cut_after(said: _Text, end: int) -> bool:
+    plain, kinds = said.plain, said.kinds
+    after = plain[end : end + 8]
+    if end < len(kinds) and _WORD.match(kinds[end - 1]) and re.match("_*[LD]", kinds[end:]):
+        return True
+    if kinds[end - 1] == "D" and _NUMBER_AFTER.match(after):
+        return True
+    return _NEGATED_AFTER.match(after) is not None
+
+
+def _read(text: str) -> _Text:
+    plain = _folded(concealed(_folded(concealed(text)).casefold()))
+    kinds = plain.translate(_KINDS)
+    tokens: list[_Token] = []
+    for match in _TOKEN.finditer(kinds):
+        token = _Token(_said(plain[match.start() : match.end()]), *match.span())
+        if not (match["end"] and tokens and tokens[-1].text == token.text):
+            tokens.append(token)
+    return _Text(plain, kinds, tokens)
+
+
+def _said(token: str) -> str:
+    return "." if token == "。" else token
+
+
+def _without_ends(tokens: list[_Token]) -> list[_Token]:
+    """The tokens without the sentence ends that they begin and end with."""
+    said = [not _is_end(token.text) for token in tokens]
+    if not any(said):
+        return []
+    return tokens[said.index(True) : len(said) - said[::-1].index(True)]
+
+
+def _is_end(token: str) -> bool:
+    return token in ".:" or token in _SENTENCE_ENDS
+
+
+def _says_something(letter: str) -> bool:
+    return unicodedata.category(letter)[0] in "LNM" or unicodedata.category(letter) == "So"
+
+
+def _folded(text: str) -> str:
+    """The text in normal form, dashes alike. 5² is not 52: what makes a digit of more stays."""
+    if text.isascii():
+        return text
+    pieces = groupby(text, _changes_numbers)
+    plain = "".join(
+        "".join(run) if kept else unicodedata.normalize("NFKC", "".join(run))
+        for kept, run in pieces
     )
-    return _BESIDE_WIDE.sub("", " ".join(words.split()))
+    return "".join(
+        "-" if letter == "−" or unicodedata.category(letter) == "Pd" else letter for letter in plain
+    )
 
 
-def _separates(letter: str) -> bool:
-    return unicodedata.category(letter)[0] in "PZC"
+def _changes_numbers(letter: str) -> bool:
+    """Whether a letter, such as ², ½ or ①, is another thing than the digits it is folded to."""
+    kind = unicodedata.decomposition(letter).partition(">")[0]
+    if kind in ("<super", "<sub", "<fraction", "<circle"):
+        return True
+    if kind in ("", "<wide", "<narrow", "<font") or not kind.startswith("<"):
+        return False
+    return any(map(str.isdigit, unicodedata.normalize("NFKC", letter)))
+
+
+class _Kinds(dict[int, str]):
+    """Code point -> what a letter is: L letter, D digit, W letter of a script without spaces,
+    E sentence end, S sign, G gap; and these themselves: full stop, comma, colon, dash, underscore.
+    """
+
+    def __missing__(self, code: int) -> str:
+        kind = self[code] = _kind(chr(code))
+        return kind
+
+
+_KINDS = _Kinds()
+
+
+def _kind(letter: str) -> str:
+    category = unicodedata.category(letter)
+    if letter in ".,:-_":
+        return letter
+    if letter in _SENTENCE_ENDS:
+        return "E"
+    if category[0] in "ZC" or category in ("Ps", "Pe", "Pi", "Pf", "Pd", "Pc"):
+        return "G"
+    if letter in _LEFT_OUT:
+        return "G"
+    if category == "Nd":
+        return "D"
+    if category[0] in "LNM":
+        return "W" if _WIDE.match(letter) else "L"
+    return "S"
