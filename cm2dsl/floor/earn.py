@@ -105,13 +105,13 @@ def _floor(
     paying: dict[str, dict[Policy, None]] = {}
     plans: Plans | None = None
     tried = 0
-    for instance, scene in scenes(task, desk, dialogues, rows):
+    for instance, several in scenes(task, desk, dialogues, rows):
         tried += 1
         if plans is None:
             plans = Plans(instance, checks)
         plans.go_to(instance)
         for one in best:
-            for dialogue in one.policy.play(scene):
+            for dialogue in (each for scene in several for each in one.policy.play(scene)):
                 facts = facts_of(Trajectory("", instance.id, dialogue))
                 scored = plans.scored(facts)
                 one.see(scored, plans.passed(facts) if passing else None)

@@ -15,6 +15,7 @@ from cm2dsl.floor.sight import Sight
 from cm2dsl.floor.words import recited
 from cm2dsl.reward.instance import Instance
 from cm2dsl.trajectory import Trajectory
+from cm2dsl.walk import walk
 
 
 class Desk(Struct, frozen=True):
@@ -37,26 +38,31 @@ class Desk(Struct, frozen=True):
 
 def scenes(
     task: ir.Task, desk: Desk, dialogues: Sequence[Trajectory], most: int | None
-) -> Iterator[tuple[Instance, Scene]]:
-    """The scenes of a task, of at most so many of its rows; `dialogues` are its recordings."""
+) -> Iterator[tuple[Instance, list[Scene]]]:
+    """The scenes of a task, those of a row together, of at most so many of its rows.
+
+    `dialogues` are its recordings.
+    """
     sight = Sight.of(task)
     named = sight.named(desk.tools)
     worlds = OTHERWISE if sight.success else OTHERWISE[:1]
     more = any(sight.more_than([*desk.needed[name]], [*desk.every[name]]) for name in desk.needed)
     for row in spread(task.rows, most) if task.rows is not None else [None]:
-        users = users_of(task, row)
         recorded = recorded_calls(dialogues, task.name, row) if sight.results else ()
         yield (
             Instance(f"{task.name}/{row.key}" if row is not None else task.name, task, row),
-            Scene(
-                users=users,
-                words=[_words(task, number, user) for number, user in enumerate(users)],
-                needed=desk.needed,
-                every=desk.every if more else desk.needed,
-                reads=desk.reads,
-                named=named,
-                worlds=[Answers(recorded, otherwise) for otherwise in worlds],
-            ),
+            [
+                Scene(
+                    users=users,
+                    words=[_words(task, number, user) for number, user in enumerate(users)],
+                    needed=desk.needed,
+                    every=desk.every if more else desk.needed,
+                    reads=desk.reads,
+                    named=named,
+                    worlds=[Answers(recorded, otherwise) for otherwise in worlds],
+                )
+                for users in users_of(task, row)
+            ],
         )
 
 
@@ -69,16 +75,25 @@ def spread(rows: Sequence[ir.Row], most: int | None) -> list[ir.Row]:
     return [rows[round(place * (len(rows) - 1) / (most - 1))] for place in range(most)]
 
 
-def users_of(task: ir.Task, row: ir.Row | None) -> tuple[str, ...]:
-    """What the user says, turn by turn.
+def users_of(task: ir.Task, row: ir.Row | None) -> list[tuple[str, ...]]:
+    """What the user says, turn by turn, in every way that it may be tried.
 
     A simulated user says what it was told, as often as items wait for each other, so that no item
-    is left waiting for want of a turn.
+    is left waiting for want of a turn; and where calls are counted, as often as it takes to come to
+    every count and past it, for a policy calls something in every turn.
     """
     if task.simulated is None:
-        return tuple(ir.fill(turn.user, row) for turn in task.turns)
+        return [tuple(ir.fill(turn.user, row) for turn in task.turns)]
     waits = sum(1 for item in task.items if item.after)
-    return (ir.fill(task.simulated, row),) * min(1 + waits, STEPS)
+    counts = [
+        call.count.times
+        for item in task.items
+        for call in walk(item.expr, ir.Called)
+        if call.count is not None
+    ]
+    lengths = {1 + waits, *range(1, max(counts) + 2 if counts else 1)}
+    user = ir.fill(task.simulated, row)
+    return [(user,) * length for length in sorted({min(length, STEPS) for length in lengths})]
 
 
 def _words(task: ir.Task, number: int, user: str) -> str:

@@ -20,6 +20,7 @@ from rollout_doubles import tiny_tokenizer
 from simulated import judgement, open_world, recorded, simulator
 
 from cm2.bundle import Bundle, compile_bundle, open_spec
+from cm2.judge.judge import Judge
 from cm2.judge.view import Question
 from cm2.rollout.batch import Request, Sampled
 from cm2.rollout.codec import Codec
@@ -44,14 +45,21 @@ SHIPPED = ("airline", "tutor", "挂号")
 ENOUGH = 1e-9
 
 
-class Always:
+class Always(Judge):
     """A judge of one word."""
 
     def __init__(self, verdict: Verdict) -> None:
+        super().__init__()
         self.verdict = verdict
 
-    def decide(self, questions: Sequence[Question]) -> list[Decision]:
-        return [judgement(question, self.verdict) for question in questions]
+    async def decide(self, question: Question) -> Decision:
+        return judgement(question, self.verdict)
+
+    async def release(self) -> None:
+        pass
+
+
+FAILS, PASSES = Always(Verdict.FAIL), Always(Verdict.PASS)
 
 
 # --- the policies, as agents ------------------------------------------------------------------
@@ -138,8 +146,8 @@ def assert_no_more(bundle: Bundle, played: Trajectory, earned: Earned) -> None:
     """The rewards of a dialogue are not above those that were said: with and without a judge."""
     rewards = [
         (score(bundle, played).reward, earned.unjudged),
-        (score(bundle, played, Always(Verdict.FAIL)).reward, earned.failed),
-        (score(bundle, played, Always(Verdict.PASS)).reward, earned.passed),
+        (score(bundle, played, FAILS).reward, earned.failed),
+        (score(bundle, played, PASSES).reward, earned.passed),
     ]
     for reward, most in rewards:
         assert (reward or 0.0) <= (most or 0.0) + ENOUGH, (played, rewards)
@@ -370,5 +378,5 @@ def test_no_dialogue_of_a_random_spec_earns_more_than_was_said(
         for some in (2, 1) if instance.task.assign.unreached == "zero" else (1,):
             ways = [[Step()] if number % some else [] for number in range(len(users))]
             played = dialogue(bundle, instance, ways, worlds)
-            for judge in (None, Always(Verdict.FAIL)):
+            for judge in (None, FAILS):
                 assert (score(bundle, played, judge).reward or 0.0) <= most + ENOUGH
