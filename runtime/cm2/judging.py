@@ -109,6 +109,9 @@ class Judging:
             for name in self._after:
                 if name not in self._card.outcomes:
                     self._card.decided(name, WITHDRAWN)
+        # Answers come in any order; what is written of them is the same in every run.
+        outcomes = self._card.outcomes
+        self._card.outcomes = {name: outcomes[name] for name in self._after if name in outcomes}
         return self._card.total()
 
     def _see(self, trajectory: Trajectory) -> None:

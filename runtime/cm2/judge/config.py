@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from types import ModuleType
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -32,13 +33,28 @@ _SECRET = re.compile(
 """Names of settings that hold keys elsewhere."""
 
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
-Seconds = Annotated[float, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
+Deadline = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Tries = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Letters = Annotated[int, msgspec.Meta(ge=100, le=100_000_000)]
+Name = Annotated[str, msgspec.Meta(min_length=1)]
+
+BESIDE_CACHE = ("", "-wal", "-shm", "-journal", ".lock")
+"""What follows a cache's name in those of the files that it is kept in."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The keys that every engine has."""
 
     engine: str
+
+    def named(self) -> Sequence[str]:
+        """The files and folders that the judge reads or keeps, relative to the settings' folder."""
+        return ()
+
+    def inside(self) -> Mapping[str, Mapping[str, Any]]:
+        """The settings of other judges that are in these, by their keys."""
+        return {}
 
 
 class Prompting(Settings, frozen=True, kw_only=True):
@@ -49,14 +65,17 @@ class Prompting(Settings, frozen=True, kw_only=True):
     """
 
     concurrency: AtLeastOne = 32
-    deadline: Seconds | None = 120.0
-    tries: AtLeastOne = 4
+    deadline: Deadline | None = 120.0
+    tries: Tries = 4
     backoff: Seconds = 0.5
     longest_wait: Seconds = 30.0
-    letters: AtLeastOne = ViewLimits().total
-    result_letters: AtLeastOne = ViewLimits().result
+    letters: Letters = ViewLimits().total
+    result_letters: Letters = ViewLimits().result
     language: Literal["auto", "en", "zh"] = "auto"
-    cache: str | None = None
+    cache: Name | None = None
+
+    def named(self) -> Sequence[str]:
+        return [] if self.cache is None else [f"{self.cache}{end}" for end in BESIDE_CACHE]
 
     @property
     def limits(self) -> Limits:
@@ -91,6 +110,26 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 def open_judge(said: Mapping[str, Any], context: Context) -> Judge:
     """The judge that some settings describe. Raises JudgeLoadError, naming the key."""
+    module, settings = _read(said, context)
+    if isinstance(settings, Prompting):
+        _check_prompts(context)
+    judge: Judge = module.open_judge(settings, context)
+    return judge
+
+
+def files_of(said: Mapping[str, Any], context: Context) -> Iterator[Path]:
+    """The files and folders that a judge with these settings reads or keeps; some may not be there.
+
+    Nothing is opened. Raises JudgeLoadError, as opening the judge would.
+    """
+    _, settings = _read(said, context)
+    yield from (context.folder / name for name in settings.named())
+    for key, inner in settings.inside().items():
+        yield from files_of(inner, within(context, key))
+
+
+def _read(said: Mapping[str, Any], context: Context) -> tuple[ModuleType, Settings]:
+    """The module of the engine that settings name, and the settings. Raises JudgeLoadError."""
     _refuse_secrets(said, context.where)
     known = [module.name for module in iter_modules(engines.__path__)]
     name = said.get("engine")
@@ -105,13 +144,10 @@ def open_judge(said: Mapping[str, Any], context: Context) -> Judge:
             "run: pip install 'cm2dsl[judge]'"
         ) from error
     try:
-        settings = msgspec.convert(said, module.Settings)
+        settings: Settings = msgspec.convert(said, module.Settings)
     except msgspec.ValidationError as error:
         raise JudgeLoadError(f"{context.where}: {_in_words(error, module.Settings)}") from None
-    if isinstance(settings, Prompting):
-        _check_prompts(context)
-    judge: Judge = module.open_judge(settings, context)
-    return judge
+    return module, settings
 
 
 def _refuse_secrets(said: object, where: str) -> None:
@@ -162,8 +198,20 @@ def _in_words(error: msgspec.ValidationError, settings: type[Settings]) -> str:
     says = str(error)
     if "unknown field" in says:
         key = says.split("`")[1]
-        return f"there is no `{key}`; {suggest(key, settings.__struct_fields__)}"
+        return f"there is no `{key}`; {suggest(key, settings.__struct_encode_fields__)}"
     what, _, place = says.partition(" - at ")
     key = place.strip("`").removeprefix("$.").removeprefix("$")
     what = what[:1].lower() + what[1:]
+    if what.startswith("invalid enum value"):
+        what = f"expected one of {_values(settings, key)}"
     return f"`{key}`: {what}" if key else what
+
+
+def _values(settings: type[Settings], key: str) -> str:
+    """What a key that takes a few words can be."""
+    info = msgspec.inspect.type_info(settings)
+    assert isinstance(info, msgspec.inspect.StructType)
+    types = {field.encode_name: field.type for field in info.fields}
+    found = types[key]
+    assert isinstance(found, msgspec.inspect.LiteralType)
+    return ", ".join(f"`{value}`" for value in found.values)

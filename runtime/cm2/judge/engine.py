@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Shape = Literal["verdict", "dated", "score"]
 """The fixed schemas of answers: a verdict, one that names its step, one number for a dialogue."""
@@ -94,6 +94,14 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+@runtime_checkable
+class Tested(Protocol):
+    """An engine that can be tried before anything depends on it."""
+
+    async def ready(self) -> None:
+        """Raises EngineError where it could answer nothing at all."""
 
 
 class EngineError(Exception):

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from cm2.judge import interruptible
+from cm2.judge.desk import Limits
 from cm2.judge.ledger import Ledger
 from cm2.judge.view import Question
 from cm2dsl.reward.verdict import Decision
@@ -22,7 +23,8 @@ class Judge(ABC):
 
     One that judges `whole_dialogues` is shown them, whatever the spec's `view` says, and so is
     asked when they are over; a gate's item excepted. `ratings` are the scores that it gives to
-    them, if it gives any, by the dialogue's task and id.
+    them, if it gives any, by the dialogue's task and id. `places` are the requests that it has out
+    at once: so many dialogues keep it busy, and more would wait for each other.
 
     A judge lives on one event loop, as its connections do: that of `run`, which callers that are
     not asynchronous use, or the caller's own.
@@ -31,6 +33,7 @@ class Judge(ABC):
     def __init__(self) -> None:
         self.ledger = Ledger()
         self.whole_dialogues = False
+        self.places = Limits().concurrency
         self.ratings: dict[tuple[str, str], float] = {}
         self._runner: asyncio.Runner | None = None
 
@@ -41,6 +44,12 @@ class Judge(ABC):
         What goes wrong with this question is a decision too: its verdict is `error`, its reason the
         cause. Raises ValueError for an item without an `ask` and for a turn that the trajectory
         does not have, EngineError where nothing can be decided at all.
+        """
+
+    async def ready(self) -> None:  # noqa: B027 - most have nothing to see to
+        """See that the judge can be asked at all, before much is done that would be for nothing.
+
+        Raises EngineError where it cannot. A judge that has nothing to see to does nothing.
         """
 
     @abstractmethod

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cm2.judge.desk import Cache, Desk, Limits, NoCache
-from cm2.judge.engine import Answered, Engine, EngineError, Failed, Prompt
+from cm2.judge.engine import Answered, Engine, EngineError, Failed, Prompt, Tested
 from cm2.judge.judge import BY, Judge
 from cm2.judge.prompt import Templates, schemas_in
 from cm2.judge.quote import verified
@@ -76,11 +76,17 @@ class PromptedJudge(Judge):
         self._templates = {each: Templates(own, each) for each in chosen}
         self._languages: dict[int, tuple[ir.Spec, prompts.Language]] = {}
         self._schemas = schemas_in(own)
-        self._desk = Desk(engine, limits or Limits(), self.ledger, cache or NoCache())
+        limits = limits or Limits()
+        self.places = limits.concurrency
+        self._desk = Desk(engine, limits, self.ledger, cache or NoCache())
         self._engine = engine
         self._shown = shown or ViewLimits()
         self._on_schema = False
         self._off_schema = 0
+
+    async def ready(self) -> None:
+        if isinstance(self._engine, Tested):
+            await self._engine.ready()
 
     async def release(self) -> None:
         await self._desk.close()

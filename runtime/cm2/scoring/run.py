@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 from collections import deque
@@ -23,8 +24,11 @@ AHEAD = 2
 """Pieces a process that may wait for it: enough to keep it busy, few enough to bound memory."""
 
 
-JUDGED = 32
-"""Dialogues that are judged together: enough to keep a judge busy, few to lose by an interrupt."""
+JUDGED = 1
+"""Dialogues of a judged piece: what is judged is written as soon as all before it is, too."""
+
+TOGETHER = 64
+"""Judged pieces that are under way at most, however many requests the judge has out at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,47 @@ class Run:
         if self.judge is not None:
             found = parted(found, JUDGED)
         units = islice(found, done, None)
+        if self.judge is not None:
+            return score_with_judge(units, Worker(self.bundle, self.options), self.judge)
         if alone:
-            worker = Worker(self.bundle, self.options, self.judge)
+            worker = Worker(self.bundle, self.options)
             return ((unit.size, worker.score(unit)) for unit in units)
         return score_in_processes(units, str(self.bundle.path), self.options, self.jobs)
+
+
+def score_with_judge(
+    units: Iterator[Unit], worker: Worker, judge: Judge
+) -> Generator[tuple[int, Result], None, None]:
+    """The size of each piece and its result, several judged at once. Raises EngineError."""
+    waiting: deque[tuple[int, asyncio.Task[Result]]] = deque()
+    together = min(judge.places, TOGETHER)
+
+    async def begin(some: Sequence[Unit]) -> None:
+        for unit in some:
+            waiting.append((unit.size, asyncio.create_task(worker.judged(unit, judge))))
+
+    async def result(task: asyncio.Task[Result]) -> Result:
+        return await task
+
+    async def end() -> None:
+        for _, task in waiting:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in waiting), return_exceptions=True)
+
+    try:
+        while True:
+            some = list(islice(units, together - len(waiting)))
+            if some:
+                judge.run(begin(some))
+            if not waiting:
+                return
+            size, task = waiting[0]
+            found = judge.run(result(task))
+            waiting.popleft()
+            yield size, found
+    finally:
+        if waiting:
+            judge.run(end())
 
 
 def score_in_processes(

@@ -16,7 +16,7 @@ class Tally:
     """`rejected` counts dialogues, `unread` files of which no dialogue could be read.
 
     `items` counts verdicts by `task.turn.item`, in the order of VERDICTS; `unjudged` are those
-    that were left out for want of a judge.
+    that were left out for want of a judge. `masked` dialogues have no reward because of an error.
 
     With official results, `by_file` has for each file the tables of the reward and of the
     baselines, `by_task` that of the reward, and `by_item` those of single items. `unknown` are the
@@ -28,6 +28,7 @@ class Tally:
     rejected: int = 0
     unread: int = 0
     rewarded: int = 0
+    masked: int = 0
     reward_sum: float = 0.0
     items: dict[str, list[int]] = field(default_factory=dict)
     unjudged: dict[str, None] = field(default_factory=dict)
@@ -37,8 +38,10 @@ class Tally:
     unknown: dict[str, None] = field(default_factory=dict)
     elsewhere: dict[str, None] = field(default_factory=dict)
 
-    def count(self, reward: float | None) -> None:
+    def count(self, reward: float | None, broke: bool = False) -> None:
+        """Count a dialogue; `broke` says that a verdict on it is an error."""
         self.dialogues += 1
+        self.masked += broke and reward is None
         if reward is not None:
             self.rewarded += 1
             self.reward_sum += reward
@@ -49,6 +52,7 @@ class Tally:
         self.rejected += other.rejected
         self.unread += other.unread
         self.rewarded += other.rewarded
+        self.masked += other.masked
         self.reward_sum += other.reward_sum
         self.unjudged |= other.unjudged
         self.unknown |= other.unknown

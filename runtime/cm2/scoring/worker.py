@@ -18,7 +18,7 @@ from cm2.bundle import Bundle, load
 from cm2.fastchat import read_facts
 from cm2.formats.record import Record, Reject
 from cm2.judge.judge import Judge
-from cm2.score import ScoreError, find_instance, score_all
+from cm2.score import ScoreError, find_instance, score_all, score_judged
 from cm2.scoring.compare import SUCCESS, Comparison, OfficialFault, official_of
 from cm2.scoring.scripts import Scripts
 from cm2.scoring.tally import VERDICTS, Tally
@@ -56,6 +56,10 @@ class Result:
     disagreements: list[bytes] = field(default_factory=list)
 
 
+Kept = tuple[Trajectory, Record]
+"""A dialogue with its task, and what was read."""
+
+
 class Worker:
     """Scores pieces with one bundle; a judge, where there is one, decides `ask` items."""
 
@@ -78,8 +82,21 @@ class Worker:
         if isinstance(unit, Lines) and self.judge is None and not self.options.agree:
             self._score_lines(unit, rows, result)
         else:
-            records = self._read_lines(unit) if isinstance(unit, Lines) else unit.records
-            self._score_records(unit.file, records, rows, result)
+            kept = self._kept(unit, result)
+            scored = score_all(self.bundle, [trajectory for trajectory, _ in kept], self.judge)
+            self._take(unit.file, scored, kept, rows, result)
+        return self._whole(rows, result)
+
+    async def judged(self, unit: Unit, judge: Judge) -> Result:
+        """`score` with a judge, on the running loop. Raises EngineError."""
+        result = Result()
+        rows: list[bytes] = []
+        kept = self._kept(unit, result)
+        scored = await score_judged(self.bundle, [trajectory for trajectory, _ in kept], judge)
+        self._take(unit.file, scored, kept, rows, result)
+        return self._whole(rows, result)
+
+    def _whole(self, rows: list[bytes], result: Result) -> Result:
         result.tally.unread = sum(reject.whole for reject in result.rejects)
         result.tally.rejected = len(result.rejects) - result.tally.unread
         result.rows = b"".join(rows)
@@ -169,20 +186,28 @@ class Worker:
             trajectory = replace(trajectory, id=str(number))
         return Record(trajectory, line=number)
 
-    def _score_records(
-        self, file: str, records: Sequence[Record | Reject], rows: list[bytes], result: Result
-    ) -> None:
-        kept: list[tuple[Trajectory, Record]] = []
-        for record in records:
+    def _kept(self, unit: Unit, result: Result) -> list[Kept]:
+        """The dialogues of a piece that can be scored; the others are rejects."""
+        kept: list[Kept] = []
+        for record in self._read_lines(unit) if isinstance(unit, Lines) else unit.records:
             if isinstance(record, Reject):
                 result.rejects.append(record)
                 continue
-            ready = self._ready(file, record)
+            ready = self._ready(unit.file, record)
             if isinstance(ready, Reject):
                 result.rejects.append(ready)
             else:
                 kept.append(ready)
-        scored = score_all(self.bundle, [trajectory for trajectory, _ in kept], self.judge)
+        return kept
+
+    def _take(
+        self,
+        file: str,
+        scored: Sequence[Scored],
+        kept: Sequence[Kept],
+        rows: list[bytes],
+        result: Result,
+    ) -> None:
         for one, (trajectory, record) in zip(scored, kept, strict=True):
             rows.append(self._row(one, trajectory.id, result.tally))
             if self.options.agree and record.official is not None and one.reward is not None:
@@ -190,7 +215,7 @@ class Worker:
                 if found is not None:
                     result.disagreements.append(found)
 
-    def _ready(self, file: str, record: Record) -> tuple[Trajectory, Record] | Reject:
+    def _ready(self, file: str, record: Record) -> Kept | Reject:
         """The dialogue with its task, and with the official result where one is asked for."""
         trajectory = record.trajectory
         where = "" if record.line is not None else f"dialogue `{trajectory.id}`: "
@@ -211,7 +236,7 @@ class Worker:
         """One line of JSON: reward, turn rewards, and the verdict on every item; counted too."""
         plan = scored.plan
         verdicts = {name: verdict_of(outcome) for name, outcome in scored.outcomes.items()}
-        tally.count(scored.reward)
+        tally.count(scored.reward, "error" in verdicts.values())
         counts = self._counts(plan, tally)
         for name, verdict in verdicts.items():
             counts[name][_PLACE[verdict]] += 1

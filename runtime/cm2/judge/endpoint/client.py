@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from cm2.judge.desk import Limits
+from cm2.judge.endpoint.connection import client, proxy_before
 from cm2.judge.endpoint.probe import PROBE, held
 from cm2.judge.endpoint.reply import Reply, read_reply, written
 from cm2.judge.endpoint.request import Requests
@@ -56,7 +57,7 @@ class EndpointEngine:
         self._proofs: dict[str, asyncio.Task[bool | Failed]] = {}
         self._unproven = set(urls)
         self._proven = False
-        self._client = _client(limits, key, len(urls))
+        self._client = _client(limits, key, urls)
         asked = (requests.structured, requests.max_tokens, requests.temperature, requests.top_p)
         more = (requests.system_role, dict(requests.extra), list(requests.leave_out))
         said = msgspec.json.encode([requests.model, revision, *asked, *more], order="sorted")
@@ -79,6 +80,13 @@ class EndpointEngine:
         if isinstance(answer, Failed) and answer.trouble == "refused":
             return self._elsewhere(answer)
         return answer
+
+    async def ready(self) -> None:
+        """See `Tested`: one server that holds to the schema is enough."""
+        asked = [self._proof(url) for url in list(self._unproven)]
+        for found in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(found, BaseException):
+                raise found
 
     async def close(self) -> None:
         for task in self._proofs.values():
@@ -170,9 +178,12 @@ class EndpointEngine:
                 return Reply(url, response.status_code, response.headers, bytes(whole), 0.0)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             self._servers.down(url)
-            return Failed(f"{url} takes no connection: {_said(error)}", "refused", again=True)
+            return Failed(f"{_way(url)} takes no connection: {_said(error)}", "refused", again=True)
         except httpx.TimeoutException:
             return Failed(f"{url} did not answer in time", "timeout", again=True)
+        except httpx.ProxyError as error:
+            self._servers.down(url)
+            return Failed(f"{_way(url)} is not reached: {_said(error)}", "refused", again=True)
         except httpx.RequestError as error:
             return Failed(f"{url} broke off: {_said(error)}", "outage", again=True)
 
@@ -181,18 +192,20 @@ class EndpointEngine:
         return body if self._key is None else body.replace(self._key.encode(), b"[key]")
 
 
-def _client(limits: Limits, key: str | None, servers: int) -> httpx.AsyncClient:
+def _client(limits: Limits, key: str | None, urls: Sequence[str]) -> httpx.AsyncClient:
     headers = {"content-type": "application/json", "accept": "application/json"}
     if key is not None:
         headers["authorization"] = f"Bearer {key}"
     whole = None if limits.deadline is None else limits.deadline * _SHORTER
     connect = _CONNECT if whole is None else min(_CONNECT, whole)
-    places = limits.concurrency + servers  # the probes have no place at the desk
-    return httpx.AsyncClient(
-        headers=headers,
-        timeout=httpx.Timeout(whole, connect=connect),
-        limits=httpx.Limits(max_connections=places, max_keepalive_connections=places),
-    )
+    places = limits.concurrency + len(urls)  # the probes have no place at the desk
+    return client(urls, headers, httpx.Timeout(whole, connect=connect), places)
+
+
+def _way(url: str) -> str:
+    """A server's URL, with the proxy that is asked for it."""
+    proxy = proxy_before(url)
+    return url if proxy is None else f"{url}, asked through the environment's proxy {proxy},"
 
 
 def _of_logprobs(answer: Answer) -> bool:

@@ -11,6 +11,7 @@ in its bundle is what decides that.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files as resources
 from typing import Annotated, Any
@@ -45,6 +46,9 @@ class Settings(config.Settings, frozen=True, kw_only=True):
 
     of: dict[str, Any]
     threshold: Annotated[int, msgspec.Meta(ge=1, le=10)] = THRESHOLD
+
+    def inside(self) -> Mapping[str, Mapping[str, Any]]:
+        return {"of": self.of}
 
 
 def open_judge(settings: Settings, context: config.Context) -> Judge:
@@ -84,6 +88,7 @@ class HolisticJudge(Judge):
     def __init__(self, inner: PromptedJudge, threshold: int = THRESHOLD) -> None:
         super().__init__()
         self.ledger = inner.ledger
+        self.places = inner.places
         self.whole_dialogues = True
         self._inner = inner
         self._threshold = threshold
@@ -156,6 +161,9 @@ class HolisticJudge(Judge):
         prompt = Prompt(system.strip(), user.strip(), shape="score", lane=whole.lane)
         answer = await self._inner.ask(prompt, f"{whole.task.name}.holistic", _read)
         return answer if isinstance(answer, Failed) else _read(answer.text)
+
+    async def ready(self) -> None:
+        await self._inner.ready()
 
     async def release(self) -> None:
         await self._inner.release()

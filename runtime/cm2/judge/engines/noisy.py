@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -33,6 +34,9 @@ class Settings(config.Settings, frozen=True, kw_only=True):
     false_negative: Rate = 0.0
     seed: int = 0
 
+    def inside(self) -> Mapping[str, Mapping[str, Any]]:
+        return {"of": self.of}
+
 
 def open_judge(settings: Settings, context: config.Context) -> Judge:
     """Raises JudgeLoadError."""
@@ -48,6 +52,7 @@ class NoisyJudge(Judge):
     ) -> None:
         super().__init__()
         self.ledger = inner.ledger
+        self.places = inner.places
         self.whole_dialogues = inner.whole_dialogues
         self.ratings = inner.ratings
         self._inner = inner
@@ -80,6 +85,9 @@ class NoisyJudge(Judge):
         parts = [self._seed, question.trajectory.id, question.name, digest(question)]
         drawn = hashlib.sha256(json.dumps(parts).encode()).digest()
         return int.from_bytes(drawn[:8], "big") / (1 << 64)
+
+    async def ready(self) -> None:
+        await self._inner.ready()
 
     async def release(self) -> None:
         await self._inner.release()

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from cm2.judge.config import MAX_TOKENS, AtLeastOne, Context, Prompting, prompted
+from cm2.judge.config import MAX_TOKENS, AtLeastOne, Context, Name, Prompting, prompted
 from cm2.judge.endpoint.client import EndpointEngine
+from cm2.judge.endpoint.connection import is_url
 from cm2.judge.endpoint.control_tokens import WELL_KNOWN, control_tokens_in
-from cm2.judge.endpoint.request import OWN, Requests
+from cm2.judge.endpoint.request import LEFT_OUT, OWN, Requests
 from cm2.judge.endpoint.structured import Structured
 from cm2.judge.engine import JudgeLoadError
 from cm2.judge.judge import Judge
@@ -33,7 +34,7 @@ class Settings(Prompting, frozen=True, kw_only=True):
     `revision` tells models apart that have one name, where answers are cached.
     """
 
-    model: str
+    model: Name
     urls: Annotated[list[str], msgspec.Meta(min_length=1)]
     key_env: str | None = None
     structured: Structured = "json_schema"
@@ -41,11 +42,15 @@ class Settings(Prompting, frozen=True, kw_only=True):
     temperature: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     logprobs: bool = True
-    tokenizer: str | None = None
+    tokenizer: Name | None = None
     system_role: bool = True
     extra: dict[str, Any] = msgspec.field(default_factory=dict)
     leave_out: list[str] = msgspec.field(default_factory=list)
     revision: str = ""
+
+    def named(self) -> Sequence[str]:
+        tokenizer = [] if self.tokenizer is None else [self.tokenizer]
+        return [*Prompting.named(self), *tokenizer]
 
 
 def open_judge(settings: Settings, context: Context) -> Judge:
@@ -54,6 +59,11 @@ def open_judge(settings: Settings, context: Context) -> Judge:
     own = sorted({*settings.extra} & {*OWN})
     if own:
         raise JudgeLoadError(f"{where}: `extra` cannot set `{own[0]}`: the judge does")
+    for name in settings.leave_out:
+        if name not in LEFT_OUT:
+            raise JudgeLoadError(
+                f"{where}: `leave_out` cannot name `{name}`; it may name {', '.join(LEFT_OUT)}"
+            )
     directory = settings.tokenizer
     schemas = schemas_in(context.files)
     engine = EndpointEngine(
@@ -87,7 +97,7 @@ def _base_urls(urls: Sequence[str], where: str) -> list[str]:
                 f"{where}: `urls`: a URL here has no user, password or query; "
                 "a key is in the environment, and `key_env` names its variable"
             )
-        if not _URL.fullmatch(url):
+        if not (_URL.fullmatch(url) and is_url(url)):
             raise JudgeLoadError(
                 f"{where}: `urls`: `{url}` is no base URL; write it as http://localhost:8000/v1"
             )

@@ -7,7 +7,7 @@ its id. Quotes are looked up here too: a label whose quote is not there is an er
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,12 +28,16 @@ class Settings(config.Settings, frozen=True, kw_only=True):
     verdicts: str | list[str]
     otherwise: dict[str, Any] | None = msgspec.field(name="else", default=None)
 
+    def named(self) -> Sequence[str]:
+        return [self.verdicts] if isinstance(self.verdicts, str) else self.verdicts
+
+    def inside(self) -> Mapping[str, Mapping[str, Any]]:
+        return {} if self.otherwise is None else {"else": self.otherwise}
+
 
 def open_judge(settings: Settings, context: config.Context) -> Judge:
     """Raises JudgeLoadError."""
-    said = settings.verdicts
-    names = [said] if isinstance(said, str) else said
-    record = read_record([context.folder / Path(name) for name in names])
+    record = read_record([context.folder / name for name in settings.named()])
     inner = None
     if settings.otherwise is not None:
         inner = config.open_judge(settings.otherwise, config.within(context, "else"))
@@ -47,6 +51,7 @@ class ReplayJudge(Judge):
         super().__init__()
         if inner is not None:
             self.ledger = inner.ledger
+            self.places = inner.places
             self.whole_dialogues = inner.whole_dialogues
         self._record = record
         self._inner = inner
@@ -62,6 +67,10 @@ class ReplayJudge(Judge):
             return Decision(Verdict.ERROR, BY, reason=found)
         reason = found.given.reason or f"an error was recorded at {found.where}"
         return Decision(Verdict.ERROR, BY, reason=reason)
+
+    async def ready(self) -> None:
+        if self._inner is not None:
+            await self._inner.ready()
 
     async def release(self) -> None:
         if self._inner is not None:

@@ -15,7 +15,7 @@ import torch
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
 from cm2.judge.batching import Batching, Wanted
-from cm2.judge.config import MAX_TOKENS, AtLeastOne, Context, Prompting, Seconds, prompted
+from cm2.judge.config import MAX_TOKENS, AtLeastOne, Context, Deadline, Name, Prompting, prompted
 from cm2.judge.constraint import SchemaConstraint, SeededNoise, compile_schema
 from cm2.judge.engine import Answer, Answered, Failed, Prompt, Shape, Usage
 from cm2.judge.judge import Judge
@@ -35,10 +35,13 @@ class Settings(Prompting, frozen=True, kw_only=True):
     `batch` prompts are decoded at once.
     """
 
-    model: str
+    model: Name
     max_tokens: AtLeastOne = MAX_TOKENS
     batch: AtLeastOne = 8
-    deadline: Seconds | None = None
+    deadline: Deadline | None = None
+
+    def named(self) -> Sequence[str]:
+        return [*Prompting.named(self), self.model]
 
 
 def open_judge(settings: Settings, context: Context) -> Judge:

@@ -19,7 +19,7 @@ from outlines.models.vllm_offline import VLLMOfflineTypeAdapter
 from outlines.types import JsonSchema
 
 from cm2.judge.confidence import Token, confidence
-from cm2.judge.config import MAX_TOKENS, AtLeastOne, Context, Prompting, Seconds, prompted
+from cm2.judge.config import MAX_TOKENS, AtLeastOne, Context, Deadline, Name, Prompting, prompted
 from cm2.judge.engine import (
     Answer,
     Answered,
@@ -56,7 +56,7 @@ class Settings(Prompting, frozen=True, kw_only=True):
     further arguments of vLLM's engine, by their names in Python.
     """
 
-    model: str
+    model: Name
     max_tokens: AtLeastOne = MAX_TOKENS
     gpu_memory: Share = 0.9
     gpus: AtLeastOne = 1
@@ -64,7 +64,10 @@ class Settings(Prompting, frozen=True, kw_only=True):
     structured: Literal["outlines", "xgrammar", "guidance"] = "outlines"
     options: dict[str, Any] = msgspec.field(default_factory=dict)
     concurrency: AtLeastOne = 128
-    deadline: Seconds | None = None
+    deadline: Deadline | None = None
+
+    def named(self) -> Sequence[str]:
+        return [*Prompting.named(self), self.model]
 
 
 def open_judge(settings: Settings, context: Context) -> Judge:
