@@ -11,12 +11,16 @@ from typing import Any
 import click
 
 from cm2.commands.judge_inputs import dialogue_options, read_or_exit, without_cache
-from cm2.commands.judge_options import judge_options, judge_settings, opened_judge
+from cm2.commands.judge_options import judge_files, judge_options, judge_settings, opened_judge
 from cm2.commands.score_faults import cannot, fail
+from cm2.commands.score_rejects import counted
 from cm2.commands.spec import open_or_exit, spec_files
 from cm2.judge.engine import EngineError
 from cm2.judging import shows_whole
+from cm2.scoring.places import OutputFault, refuse_of_judge
+from cm2dsl.reward.verdict import Decision, Verdict
 
+BROKE = 1
 NEEDED = ("numpy", "scipy", "krippendorff")
 LABELS = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -55,13 +59,13 @@ def command(
     A line of LABELS is {"id": dialogue, "item": "turn.item", "verdict": "pass" or "fail",
     "labeller": name}. Every labelled item is put to the judge, whatever it comes after.
 
-    Exit codes: 0 the report was made; 2 it could not be.
+    Exit codes: 0 the report was made; 1 the judge broke on every item; 2 no report could be made.
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         fail(f"agreement needs {', '.join(missing)}", "pip install 'cm2dsl[agree]'")
     settings = judge_settings(judge, judge_set)
-    if not settings:
+    if settings is None:
         fail("no judge is named", "give one with --judge")
     from cm2.calibrate.cases import ask, cases
     from cm2.calibrate.labels import LabelError, read_labels
@@ -70,7 +74,8 @@ def command(
 
     bundle = open_or_exit(spec)
     if html is not None:
-        _refuse_to_lose(html, [labels, *dialogues, *spec_files(spec, bundle)])
+        read = [labels, *dialogues, *spec_files(spec, bundle)]
+        _refuse_to_lose(html, read, judge_files(settings, judge))
     used: dict[str, Any] = without_cache(settings) if runs > 1 else dict(settings)
     decides = opened_judge(used, judge, bundle)
     assert decides is not None  # there are settings
@@ -97,10 +102,28 @@ def command(
         except OSError as error:
             cannot(error)
         click.echo(f"\nthe page is in {html}")
+    _say_broken([decision for case in found for decision in case.runs])
 
 
-def _refuse_to_lose(html: Path, reads: Sequence[Path]) -> None:
+def _say_broken(decisions: Sequence[Decision]) -> None:
+    """Say how many verdicts are errors; exits where all are."""
+    broken = [one for one in decisions if one.verdict is Verdict.ERROR]
+    if not broken:
+        return
+    of = f"{len(broken)} of {counted(len(decisions), 'verdict')}"
+    if len(broken) < len(decisions):
+        click.echo(f"warning: the judge broke on {of}, which are left out", err=True)
+        return
+    click.echo(f"error: the judge broke on {of}: {broken[0].reason}", err=True)
+    raise SystemExit(BROKE)
+
+
+def _refuse_to_lose(html: Path, reads: Sequence[Path], judge: Sequence[Path]) -> None:
     """Exits before anything is asked where the page could not be written, or over what is read."""
+    try:
+        refuse_of_judge(html, judge)
+    except OutputFault as fault:
+        fail(fault.message, fault.help)
     if any(html.resolve() == path.resolve() for path in reads):
         fail(f"`{html}` is read, and would be written over", "name another file with --html")
     if not html.parent.is_dir():

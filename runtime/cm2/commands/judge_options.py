@@ -12,6 +12,7 @@ import click
 from cm2.bundle import Bundle
 from cm2.commands.score_faults import fail
 from cm2.judge import Context, Judge, JudgeLoadError, open_judge, read_settings
+from cm2.judge.config import files_of
 from cm2dsl import prompts
 
 
@@ -31,10 +32,10 @@ def judge_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return where(what(command))
 
 
-def judge_settings(judge: Path | None, given: tuple[str, ...]) -> dict[str, Any]:
-    """The settings that the options describe; none without a judge. Exits where they are wrong."""
+def judge_settings(judge: Path | None, given: tuple[str, ...]) -> dict[str, Any] | None:
+    """The settings that the options describe; None without a judge. Exits where they are wrong."""
     if judge is None and not given:
-        return {}
+        return None
     try:
         if judge is None:
             said: dict[str, Any] = {}
@@ -61,18 +62,36 @@ def _value(text: str) -> Any:
 
 
 def opened_judge(
-    said: Mapping[str, Any], judge: Path | None, bundle: Bundle | None
+    said: Mapping[str, Any] | None, judge: Path | None, bundle: Bundle | None
 ) -> Judge | None:
     """The judge with these settings, for a bundle or with the prompts of this version.
 
     None without settings. Exits where it fails.
     """
-    if not said:
+    if said is None:
         return None
-    folder = judge.parent if judge is not None and judge.is_file() else Path()
-    where = str(judge) if judge is not None and judge.is_file() else "the judge's settings"
     try:
-        files = prompts.files() if bundle is None else bundle.prompts
-        return open_judge(said, Context(files, folder, where))
+        return open_judge(said, _context(judge, bundle))
     except JudgeLoadError as error:
         fail(str(error), None)
+
+
+def judge_files(said: Mapping[str, Any] | None, judge: Path | None) -> list[Path]:
+    """The files and folders of the judge: what its settings are in, and what they name.
+
+    Exits where the settings are wrong.
+    """
+    if said is None:
+        return []
+    try:
+        named = list(files_of(said, _context(judge, None)))
+    except JudgeLoadError as error:
+        fail(str(error), None)
+    return named if judge is None else [judge, *named]
+
+
+def _context(judge: Path | None, bundle: Bundle | None) -> Context:
+    files = prompts.files() if bundle is None else bundle.prompts
+    if judge is not None and judge.is_file():
+        return Context(files, judge.parent, str(judge))
+    return Context(files)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import click
+
 from cm2.commands.score_rejects import counted
 from cm2.judge.ledger import Cost, Ledger
 from cm2.table import table
 
 SHOWN = 20
 """Items with failures that are printed; the most troubled first."""
+
+
+AGAIN = (
+    'keep answers, with `cache = "FILE"` in the judge\'s settings: then the same command, given '
+    "again, asks only for what failed"
+)
+"""What to do about verdicts that are errors."""
 
 
 def judge_text(ledger: Ledger) -> str:
@@ -20,6 +29,24 @@ def judge_text(ledger: Ledger) -> str:
     if failed:
         parts.append(_failures(total, failed))
     return "\n\n".join(parts)
+
+
+def say_masked(
+    masked: int, whole: int, rewarded: int, who: str = "the judge", again: str = AGAIN
+) -> bool:
+    """Say how many dialogues have no reward because a judge broke; whether it left none with one.
+
+    `masked` of the `whole` dialogues have none for that reason, `rewarded` have one.
+    """
+    if not masked:
+        return False
+    of = f"{masked} of {counted(whole, 'dialogue')}"
+    if rewarded:
+        click.echo(f"warning: {who} broke on {of}, which are left without a reward", err=True)
+    else:
+        click.echo(f"error: {who} broke on {of}, and none has a reward", err=True)
+    click.echo(f"  = help: {again}", err=True)
+    return not rewarded
 
 
 def _calls(total: Cost) -> str:

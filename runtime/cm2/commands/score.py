@@ -13,8 +13,8 @@ from typing import NoReturn
 import click
 
 from cm2.commands.interrupts import INTERRUPTED, ignore
-from cm2.commands.judge_options import judge_options, judge_settings, opened_judge
-from cm2.commands.judge_report import judge_text
+from cm2.commands.judge_options import judge_files, judge_options, judge_settings, opened_judge
+from cm2.commands.judge_report import judge_text, say_masked
 from cm2.commands.score_faults import STDOUT, cannot, fail, naming
 from cm2.commands.score_rejects import counted, nothing_scored, rejected_text
 from cm2.commands.score_report import (
@@ -29,11 +29,11 @@ from cm2.judge.engine import EngineError
 from cm2.scoring.compare import SUCCESS
 from cm2.scoring.output import Output, Partial, run_key, stamp
 from cm2.scoring.places import OutputFault, Reads, refuse_to_lose, rejects_path
-from cm2.scoring.run import Run
+from cm2.scoring.run import JUDGED, Run
 from cm2.scoring.tally import Tally
 from cm2.scoring.worker import Options
 
-SOME_REJECTED = 1
+INCOMPLETE = 1
 FORMATS = ("cm2", "openai", "tau2", "tau1", "bfcl", "sharegpt")
 GO_ON = "give the same command again to go on"
 
@@ -94,11 +94,11 @@ def command(
     What cannot be read is left out and named: in OUT's `.rejects.jsonl`, or on standard error. An
     interrupted run with -o goes on where it stopped when the same command is given again.
 
-    Exit codes: 0 all dialogues were scored; 1 some were rejected; 2 nothing was scored; 130
-    interrupted.
+    Exit codes: 0 all dialogues were scored; 1 some were rejected, or the judge broke and left none
+    with a reward; 2 nothing was scored; 130 interrupted.
     """
     settings = judge_settings(judge, judge_set)
-    if settings and jobs > 1:
+    if settings is not None and jobs > 1:
         fail("a judge asks from one process", "leave --jobs out, or the judge")
     if disagreements is not None and not agree:
         fail("--disagreements lists what --agree finds", "add --agree")
@@ -109,7 +109,8 @@ def command(
     if agree and find_spec("numpy") is None:
         fail("--agree needs numpy", "pip install 'cm2dsl[agree]'")
     bundle = open_or_exit(spec)
-    reads = Reads(dialogues, spec_files(spec, bundle), spec if spec.is_dir() else None)
+    folder = spec if spec.is_dir() else None
+    reads = Reads(dialogues, spec_files(spec, bundle), folder, judge_files(settings, judge))
     try:
         refuse_to_lose(reads, out, disagreements)
     except OutputFault as fault:
@@ -133,6 +134,9 @@ def command(
         if stamp(dialogues) != before:
             _changed(output, listed)
         _end(tally, output, listed, shown, run)
+        broke = decides is not None and say_masked(tally.masked, tally.dialogues, tally.rewarded)
+        if broke or tally.rejected or tally.unread:
+            raise SystemExit(INCOMPLETE)
     except OutputFault as fault:
         fail(fault.message, fault.help)
     except KeyboardInterrupt:
@@ -185,7 +189,8 @@ def _output(
     run: Run, out: Path, judge: object, disagreements: Path | None, restart: bool
 ) -> Output:
     manifest = (run.bundle.path / "manifest.json").read_text(encoding="utf-8")
-    options = (run.form, run.options, judge, str(disagreements))
+    judging = None if judge is None else (judge, JUDGED)
+    options = (run.form, run.options, judging, str(disagreements))
     key = run_key(manifest, run.inputs, options)
     agree = run.options.agree
     with naming(out, disagreements):
@@ -236,7 +241,6 @@ def _end(
     if tally.rejected or tally.unread:
         where = f"; they are in {rejects_path(output.out)}" if output is not None else ""
         click.echo(rejected_text(tally) + where, err=True)
-        raise SystemExit(SOME_REJECTED)
 
 
 def _changed(output: Output | None, listed: Partial | None) -> NoReturn:

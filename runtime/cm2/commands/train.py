@@ -15,6 +15,7 @@ from cm2.commands.judge_options import judge_options, judge_settings, opened_jud
 from cm2.commands.judge_report import judge_text
 from cm2.commands.spec import open_or_exit
 from cm2.judge.engine import EngineError
+from cm2.judge.judge import Judge
 from cm2dsl.chat import ChatError
 
 NEEDED = ("torch", "transformers", "trl", "datasets")
@@ -88,11 +89,13 @@ def command(
         config = replace(config, micro_batch=config.group)
     if out is None:
         out = Path("runs") / f"{spec.stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    if settings:
+    if settings is not None:
         config = replace(config, judge=settings)
     decides = opened_judge(settings, judge, bundle)
     try:
         with decides or nullcontext():
+            if decides is not None:
+                _see_ready(decides)
             summary = train(bundle, config, out, decides)
     except EngineError as error:
         _stopped(error, out)
@@ -106,6 +109,14 @@ def command(
     )
     if decides is not None:
         click.echo("\n" + judge_text(decides.ledger))
+
+
+def _see_ready(judge: Judge) -> None:
+    """End before anything is trained where the judge could judge nothing."""
+    try:
+        judge.run(judge.ready())
+    except EngineError as error:
+        _fail(f"{error.message}\n  = help: {error.help}")
 
 
 def _stopped(error: EngineError, out: Path) -> NoReturn:

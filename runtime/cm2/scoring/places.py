@@ -21,11 +21,13 @@ class Reads:
     """What a run reads: dialogues, and a spec with its files, or all that is in a bundle's folder.
 
     `spec_files` are those of a spec that is a file, `bundle` is the folder of one that is none.
+    `judge` are the files and folders that a judge reads or keeps; some may not be there yet.
     """
 
     dialogues: Sequence[Path]
     spec_files: Sequence[Path] = ()
     bundle: Path | None = None
+    judge: Sequence[Path] = ()
 
 
 def rejects_path(out: Path) -> Path:
@@ -85,6 +87,7 @@ def _refuse(path: Path, reads: Reads) -> None:
     if reads.bundle is not None and reads.bundle.resolve() in path.resolve().parents:
         message = f"`{path}` would be written into the bundle `{reads.bundle}`"
         raise OutputFault(message, "name a file outside of it")
+    refuse_of_judge(path, reads.judge)
     if not path.exists():
         return
     if not path.is_file():
@@ -93,6 +96,18 @@ def _refuse(path: Path, reads: Reads) -> None:
         raise OutputFault(f"`{path}` is a file of dialogues", help)
     if _is_one_of(path, reads.spec_files):
         raise OutputFault(f"`{path}` is a file of the spec", help)
+
+
+def refuse_of_judge(path: Path, judge: Sequence[Path]) -> None:
+    """Raises OutputFault for a path that is of the judge, or lies in a folder that is."""
+    whole = path.resolve()
+    for own in judge:
+        if own.is_dir() and own.resolve() in whole.parents:
+            message = f"`{path}` would be written into the judge's folder `{own}`"
+            raise OutputFault(message, "name a file outside of it")
+        same = path.exists() and own.exists() and path.samefile(own)
+        if same or own.resolve() == whole:
+            raise OutputFault(f"`{path}` is a file of the judge", "name another file to write")
 
 
 def _is_one_of(path: Path, others: Sequence[Path]) -> bool:
