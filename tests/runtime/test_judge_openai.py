@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Sequence
 from email.utils import formatdate
 from pathlib import Path
@@ -30,7 +31,7 @@ from cm2.judge.endpoint.request import Requests
 from cm2.judge.endpoint.servers import FIRST_REST, LONGEST_REST, Servers
 from cm2.judge.endpoint.structured import bounded, in_strict_words
 from cm2.judge.engine import Answered, Failed, Usage
-from cm2.judge.reading import read
+from cm2.judge.reading import OffSchemaError, read
 from cm2dsl import prompts
 from cm2dsl.reward.verdict import Decision, Verdict
 
@@ -226,8 +227,6 @@ def choice(text: str | None = PASS, finish: str | None = "stop", **message: Any)
         (choice('{"evi', "length"), "truncated", False),
         (choice(None, refusal="I cannot help with that"), "rejected", False),
         (choice("", "content_filter"), "rejected", False),
-        (choice(None), "off_schema", False),
-        (choice(None, "tool_calls"), "off_schema", False),
         (choice("{", "abort"), "outage", True),
         (completed(choices=[]), "outage", True),
         (completed(choices="no"), "outage", True),
@@ -238,6 +237,126 @@ def test_an_answer_that_is_none_is_a_failure_with_its_cause(
 ) -> None:
     assert isinstance(answer, Failed)
     assert (answer.trouble, answer.again) == (trouble, again)
+
+
+def saying_none(finish: str = "stop") -> Response:
+    return Response(body=completion(None, finish))
+
+
+@pytest.mark.parametrize("none", [saying_none(), saying_none("tool_calls"), saying("")])
+def test_an_answer_without_a_text_is_off_the_schema_and_tried_again(none: Any) -> None:
+    with Server(replies(none, saying(PASS))) as server:
+        assert asked(server).verdict is Verdict.PASS
+    with Server(replies(none)) as server:
+        decision = asked(server, tries=2)
+    assert decision.verdict is Verdict.ERROR
+    assert "the answer has no text" in (decision.reason or "")
+    with Server(replies(none)) as server, pytest.raises(EngineError, match="first 5 answers"):
+        asked(server, tries=6)
+
+
+def test_bad_counts_and_probabilities_do_not_spoil_an_answer() -> None:
+    answer = completed(usage={"prompt_tokens": "many"}, timings=[])
+    assert isinstance(answer, Answered)
+    assert answer.usage.prompt is None
+    parts = [{"type": "text", "text": PASS[:9]}, {"type": "text", "text": PASS[9:]}]
+    joined = choice(parts)
+    assert isinstance(joined, Answered)
+    assert joined.text == PASS
+    place = {"token": PASS, "logprob": float("nan"), "top_logprobs": []}
+    said = completion(PASS)
+    said["choices"][0]["logprobs"] = {"content": [place]}
+    body = json.dumps(said).encode()
+    assert b"NaN" in body
+    nan = read_reply(Reply("http://h/v1", 200, {}, body, 0.5))
+    assert isinstance(nan, Answered)
+    assert (nan.text, nan.confidence) == (PASS, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"error": {"message": "the worker died"}}, "answered 200 with an error: the worker died"),
+        ({"error": "no slot", "choices": []}, "gave no choice: no slot"),
+        ({"choices": []}, "gave no choice"),
+        ([], "no chat completion"),
+    ],
+)
+def test_what_a_server_says_in_a_response_without_an_answer_is_shown(body: Any, says: str) -> None:
+    failed = read_reply(Reply("http://h/v1", 200, {}, json.dumps(body).encode(), 0.5))
+    assert isinstance(failed, Failed)
+    assert says in failed.cause
+
+
+def test_a_key_that_an_answer_gives_twice_is_named() -> None:
+    with pytest.raises(OffSchemaError, match=r"^the answer gives the key `verdict` twice$"):
+        read('{"verdict": "pass", "verdict": "fail"}')
+
+
+def proxied(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_no_proxy_and_no_certificates_are_asked_for_on_the_way_to_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nowhere = f"http://127.0.0.1:{refusing_port()}"
+    proxied(monkeypatch, HTTP_PROXY=nowhere, ALL_PROXY="socks5://h:1", SSL_CERT_FILE="/nowhere")
+    with Server(lambda _: saying(PASS)) as server:
+        assert asked(server).verdict is Verdict.PASS
+
+
+def test_this_machine_is_reached_without_the_proxy_that_other_servers_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nowhere = f"http://me:pw@127.0.0.1:{refusing_port()}"
+    proxied(monkeypatch, HTTP_PROXY=nowhere)
+    with Server(lambda _: saying(PASS)) as server:
+        urls = [server.url, "http://judge.invalid/v1"]
+        with judge_at(*urls, tries=3) as judge:
+            (decision,) = decided(judge, question())
+    assert decision.verdict is Verdict.PASS
+
+
+def test_a_proxy_that_takes_no_connection_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port = refusing_port()
+    proxied(monkeypatch, HTTP_PROXY=f"http://me:{KEY}@127.0.0.1:{port}")
+    with (
+        judge_at("http://judge.invalid/v1", tries=1) as judge,
+        pytest.raises(EngineError, match=f"environment's proxy http://127.0.0.1:{port}") as error,
+    ):
+        decided(judge, question())
+    assert KEY not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("HTTP_PROXY", "gopher://h:1", "HTTP_PROXY"),
+        ("SSL_CERT_FILE", "/nowhere/at/all.pem", "SSL_CERT_FILE"),
+    ],
+)
+def test_an_environment_that_no_client_can_use_is_a_message(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    proxied(monkeypatch, **{name: value})
+    with pytest.raises(JudgeLoadError, match=says):
+        judge_at("http://judge.invalid/v1")
+
+
+def test_a_socks_proxy_without_its_package_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    proxied(monkeypatch, ALL_PROXY="socks5://h:1")
+    with pytest.raises(JudgeLoadError, match=r"httpx\[socks\]"):
+        judge_at("http://judge.invalid/v1")
 
 
 TOO_LONG = [
@@ -586,6 +705,9 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) ->
         ("localhost:8000/v1", "no base URL"),
         ("ftp://h/v1", "no base URL"),
         ("http://", "no base URL"),
+        ("http://127.0.0.1:99999/v1", "no base URL"),
+        ("http://[::bad/v1", "no base URL"),
+        ("http://:8000/v1", "no base URL"),
         (f"https://me:{KEY}@h/v1", "no user, password or query"),
         (f"https://h/v1?api-key={KEY}", "no user, password or query"),
     ],
@@ -600,9 +722,11 @@ def test_a_url_that_is_none_or_holds_a_secret_is_refused(url: str, says: str) ->
     ("settings", "says"),
     [
         ({"urls": []}, "urls"),
-        ({"structured": "guided_json"}, "guided_json"),
+        ({"structured": "guided_json"}, "`structured`: "),
         ({"temperature": 0}, "temperature"),
         ({"extra": {"model": "x"}}, "cannot set `model`"),
+        ({"leave_out": ["messages"]}, "cannot name `messages`"),
+        ({"leave_out": ["temprature"]}, "cannot name `temprature`"),
         ({"tokenizer": "nowhere"}, "no directory"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -56,12 +57,19 @@ class OffSchemaError(ValueError):
 
 def read(text: str, shape: Shape = "verdict") -> Reading:
     """The answer in `text`. Raises OffSchemaError, whose message says what is wrong with it."""
+    if not text.strip():
+        raise OffSchemaError("the answer has no text")
     try:
         return READINGS[shape].model_validate(jsonl.parse(text))
     except jsonl.JsonError as error:
-        raise OffSchemaError(f"the answer is {error.message}") from None
+        raise OffSchemaError(_no_answer(error)) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the answer"
         what = first["msg"][:1].lower() + first["msg"][1:]
         raise OffSchemaError(f"the answer is off the schema at `{place}`: {what}") from None
+
+
+def _no_answer(error: jsonl.JsonError) -> str:
+    twice = re.fullmatch(r"(the key `.*`) occurs twice in one object", error.message, re.DOTALL)
+    return f"the answer gives {twice[1]} twice" if twice else f"the answer is {error.message}"

@@ -31,7 +31,8 @@ def held(url: str, answer: Answer, text: str | None) -> Failed | None:
         try:
             read(answer.text)
         except OffSchemaError as error:
-            raise _ignores(url, f"{error}: {_short(answer.text)}") from None
+            shown = f"{error}: {_short(answer.text)}" if answer.text.strip() else str(error)
+            raise _ignores(url, shown) from None
         return None
     if answer.trouble == "truncated":
         if text is None or not _BEGUN.match(text):
@@ -39,8 +40,6 @@ def held(url: str, answer: Answer, text: str | None) -> Failed | None:
         return None
     if answer.again:
         return answer
-    if answer.trouble == "off_schema":
-        raise _ignores(url, answer.cause)
     raise EngineError(
         f"the server refuses the judge's requests: {answer.cause}",
         "see `structured`, `system_role`, `leave_out` and `max_tokens` in docs/judge.md",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -50,8 +52,12 @@ class Reply:
 
 
 class _Message(msgspec.Struct):
-    content: str | None = None
+    content: Any = None
     refusal: str | None = None
+
+
+class _Part(msgspec.Struct):
+    text: str | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -75,10 +81,13 @@ class _Timings(msgspec.Struct):
     cache_n: int | None = None
 
 
+_Said = TypeVar("_Said", _Counts, _Timings)
+
+
 class _Completion(msgspec.Struct):
     choices: list[_Choice]
-    usage: _Counts | None = None
-    timings: _Timings | None = None
+    usage: Any = None
+    timings: Any = None
 
 
 class _Alternative(msgspec.Struct):
@@ -96,9 +105,6 @@ class _Place(_Alternative):
 
 class _Logprobs(msgspec.Struct):
     content: list[_Place]
-
-
-_decoder = msgspec.json.Decoder(_Completion)
 
 
 def read_reply(reply: Reply) -> Answer:
@@ -128,8 +134,8 @@ def read_reply(reply: Reply) -> Answer:
 def written(reply: Reply) -> str | None:
     """The text in a response, whole or not; None where there is none."""
     try:
-        return _decoder.decode(reply.body).choices[0].message.content
-    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError):
+        return _text(_completion(reply.body).choices[0].message.content)
+    except (ValueError, RecursionError, IndexError):
         return None
 
 
@@ -149,13 +155,21 @@ def _refuse_to_go_on(reply: Reply, cause: str, whole: str) -> None:
 
 def _completed(reply: Reply) -> Answer:
     try:
-        completion = _decoder.decode(reply.body)
-        choice = completion.choices[0]
-    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError) as error:
+        completion = _completion(reply.body)
+        text = _text(completion.choices[0].message.content) if completion.choices else None
+    except (ValueError, RecursionError) as error:
+        said = _error(reply)
         cause = f"{reply.url} answered with what is no chat completion: {_short(str(error))}"
+        if said is not None:
+            cause = f"{reply.url} answered {reply.status} with an error: {said}"
         return Failed(cause, "outage", again=True, usage=Usage(seconds=reply.seconds))
     usage = _usage(completion, reply.seconds)
-    text, reason = choice.message.content, choice.finish_reason
+    if not completion.choices:
+        said = _error(reply)
+        cause = f"{reply.url} gave no choice" + ("" if said is None else f": {said}")
+        return Failed(cause, "outage", again=True, usage=usage)
+    choice = completion.choices[0]
+    reason = choice.finish_reason
     if choice.message.refusal:
         said = _short(choice.message.refusal)
         return Failed(f"the model refused to answer: {said}", "rejected", usage=usage)
@@ -166,17 +180,50 @@ def _completed(reply: Reply) -> Answer:
         return Failed(f"the answer did not end within {tokens}", "truncated", usage=usage)
     if reason in ("abort", "error"):
         return Failed(f"{reply.url} broke the answer off", "outage", again=True, usage=usage)
-    if text is None:
-        return Failed("the model answered without a text", "off_schema", usage=usage)
-    return Answered(text, usage, _confidence(choice.logprobs))
+    # No text, or a tool call in its place, is off the schema as any other text that is.
+    return Answered(text or "", usage, _confidence(choice.logprobs))
+
+
+def _completion(body: bytes) -> _Completion:
+    """A response as a completion. Raises ValueError, RecursionError.
+
+    Python's parser takes NaN, which is no JSON: some servers write it as a log-probability.
+    """
+    try:
+        return msgspec.json.decode(body, type=_Completion)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError as error:
+        try:
+            said = json.loads(body)
+        except ValueError:
+            raise error from None
+        return msgspec.convert(said, _Completion)
+
+
+def _text(content: Any) -> str | None:
+    """The text of a message: some servers give it in parts. Raises ValueError."""
+    if content is None or isinstance(content, str):
+        return content
+    parts = msgspec.convert(content, list[_Part])
+    return "".join(part.text for part in parts if part.text is not None)
 
 
 def _usage(completion: _Completion, seconds: float) -> Usage:
-    counts, timings = completion.usage or _Counts(), completion.timings or _Timings()
+    counts = _counted(completion.usage, _Counts)
+    timings = _counted(completion.timings, _Timings)
     details = counts.prompt_tokens_details or _Details()
     said = (details.cached_tokens, counts.prompt_cache_hit_tokens, timings.cache_n)
     cached = next((number for number in said if number is not None), None)
     return Usage(counts.prompt_tokens, cached, counts.completion_tokens, seconds)
+
+
+def _counted(said: Any, kind: type[_Said]) -> _Said:
+    """What a server counts; what cannot be read is not said, and the answer still stands."""
+    try:
+        return msgspec.convert(said, kind)
+    except msgspec.ValidationError:
+        return kind()
 
 
 def _confidence(said: Any) -> float | None:
@@ -193,7 +240,12 @@ def _confidence(said: Any) -> float | None:
         ]
     except (msgspec.ValidationError, ValueError):
         return None
-    return confidence(tokens)
+    numbers = (number for token in tokens for number in (token.logprob, *_likely(token)))
+    return None if any(map(math.isnan, numbers)) else confidence(tokens)
+
+
+def _likely(token: Token) -> Iterator[float]:
+    return (number for _, number in token.others)
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -226,6 +278,15 @@ def _message(reply: Reply) -> str:
         if isinstance(said, dict) and said.get(key):
             said = said[key]
     return _short(said if isinstance(said, str) else msgspec.json.encode(said).decode())
+
+
+def _error(reply: Reply) -> str | None:
+    """The error in a response that is a success by its status; None where there is none."""
+    try:
+        said = msgspec.json.decode(reply.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return _message(reply) if isinstance(said, dict) and said.get("error") else None
 
 
 def _short(said: str) -> str:

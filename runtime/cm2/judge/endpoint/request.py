@@ -15,6 +15,17 @@ ALTERNATIVES = 5
 OWN = ("model", "messages", "response_format", "structured_outputs", "n", "stream", "logprobs")
 """Fields that only the judge may set."""
 
+LEFT_OUT = (
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "seed",
+    "logprobs",
+    "top_logprobs",
+)
+"""Fields that a request may do without."""
+
 _SEEDS = 1 << 31
 """Servers take seeds of 32 bits, or of 31."""
 
