@@ -203,7 +203,8 @@ def _in_words(error: msgspec.ValidationError, settings: type[Settings]) -> str:
     key = place.strip("`").removeprefix("$.").removeprefix("$")
     what = what[:1].lower() + what[1:]
     if what.startswith("invalid enum value"):
-        what = f"expected one of {_values(settings, key)}"
+        found = what.removeprefix("invalid enum value ").strip("'")
+        what = f"expected one of {_values(settings, key)}, found `{found}`"
     return f"`{key}`: {what}" if key else what
 
 
