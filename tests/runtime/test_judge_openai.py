@@ -250,7 +250,7 @@ def test_an_answer_without_a_text_is_off_the_schema_and_tried_again(none: Any) -
     with Server(replies(none)) as server:
         decision = asked(server, tries=2)
     assert decision.verdict is Verdict.ERROR
-    assert "the answer has no text" in (decision.reason or "")
+    assert "the answer is empty" in (decision.reason or "")
     with Server(replies(none)) as server, pytest.raises(EngineError, match="first 5 answers"):
         asked(server, tries=6)
 

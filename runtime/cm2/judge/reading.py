@@ -58,7 +58,7 @@ class OffSchemaError(ValueError):
 def read(text: str, shape: Shape = "verdict") -> Reading:
     """The answer in `text`. Raises OffSchemaError, whose message says what is wrong with it."""
     if not text.strip():
-        raise OffSchemaError("the answer has no text")
+        raise OffSchemaError("the answer is empty")
     try:
         return READINGS[shape].model_validate(jsonl.parse(text))
     except jsonl.JsonError as error:
