@@ -139,6 +139,8 @@ def test_the_help_lists_every_exit_code() -> None:
     from cm2.cli import main
 
     said = " ".join(CliRunner().invoke(main, ["score", "-h"]).output.split())
-    codes = "0 all dialogues were scored; 1 some were rejected, or the judge broke and left none with"
+    codes = (
+        "0 all dialogues were scored; 1 some were rejected, or the judge broke and left none with"
+    )
     assert codes in said
     assert "2 nothing was scored; 130 interrupted" in said
