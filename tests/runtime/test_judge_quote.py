@@ -123,6 +123,27 @@ def test_a_quote_cuts_no_word_number_or_negation(quote: str, text: str) -> None:
     assert not occurs(quote, text)
 
 
+@pytest.mark.parametrize(
+    ("quote", "text", "there"),
+    [
+        ("the refund is 87 EUR", "the **refund** is *87 EUR*, ok", True),
+        ("bold, and", "**bold**, and", True),
+        ("done. It is", "**done.** It is", True),
+        ("**bold**", "a **bold** b", True),
+        ("5*3", "5*3", True),
+        ("5-3", "5*-3", False),
+        ("53", "5*3", False),
+        ("5 3", "5 * 3", False),
+        ("2 3", "2**3", False),
+        ("a b", "a * b", False),
+    ],
+)
+def test_stars_of_markdown_say_nothing_and_a_product_is_one(
+    quote: str, text: str, there: bool
+) -> None:
+    assert occurs(quote, text) is there
+
+
 def test_only_a_quote_of_full_length_may_end_inside_a_word_or_a_number() -> None:
     text = "word " * 19 + "refundable, costs 1250"
     assert occurs(text[:100], text)

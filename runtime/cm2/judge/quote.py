@@ -35,6 +35,9 @@ _SENTENCE_ENDS = "!?;。؟؛।۔։።"
 _TOKEN = re.compile(r"D+(?:[.,:]D+)*|L+|W|S|(?<=[LD])_+(?=[LD])|(?<=D)-|-(?=[G,]*D)|(?P<end>[.:E])")
 _WORD = re.compile("[LD]")
 
+# Stars glued to a word on one side alone are markup; between two numbers or words they are a sign.
+_MARKUP = re.compile(r"""(?<![\w*])\*+(?=[\w"'(¥$€])|(?<=[^\s*])\*+(?![\w*(=/<>+-])""")
+
 _NUMBER_BEFORE = re.compile(r"(?:\d[-+/.,:]|(?:^|[^\w.])[-+.,])$")
 """A number goes on to the left: its sign, or what is before its decimal mark."""
 
@@ -98,8 +101,8 @@ def occurs(quote: str, text: str) -> bool:
 def normalised(text: str) -> str:
     """The text without differences in case, full-width forms, white space and punctuation.
 
-    Quotation marks, brackets, commas, dashes between words and white space say nothing, and
-    invisible letters are left out. Sentence ends, signs and marks inside a number stay.
+    Quotation marks, brackets, commas, dashes between words, stars of Markdown and white space say
+    nothing, and invisible letters are left out. Sentence ends, signs and marks inside a number stay.
     """
     said = " ".join(token.text for token in _read(text).tokens)
     return re.sub(r" ?(-|_+) ?", r"\1", said)
@@ -142,6 +145,8 @@ def _cut_after(said: _Text, end: int) -> bool:
 def _read(text: str) -> _Text:
     plain = _folded(concealed(_folded(concealed(text)).casefold()))
     kinds = plain.translate(_KINDS)
+    for stars in _MARKUP.finditer(plain) if "*" in plain else ():
+        kinds = kinds[: stars.start()] + "G" * len(stars[0]) + kinds[stars.end() :]
     tokens: list[_Token] = []
     for match in _TOKEN.finditer(kinds):
         token = _Token(_said(plain[match.start() : match.end()]), *match.span())
