@@ -102,7 +102,7 @@ def normalised(text: str) -> str:
     """The text without differences in case, full-width forms, white space and punctuation.
 
     Quotation marks, brackets, commas, dashes between words, stars of Markdown and white space say
-    nothing, and invisible letters are left out. Sentence ends, signs and marks inside a number stay.
+    nothing, and invisible letters are left out. Sentence ends, signs and marks in a number stay.
     """
     said = " ".join(token.text for token in _read(text).tokens)
     return re.sub(r" ?(-|_+) ?", r"\1", said)
