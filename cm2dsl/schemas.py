@@ -140,21 +140,6 @@ def type_at(schema: dict[str, Any], path: ir.Path) -> PathType | NoSuchKey:
     return PathType(frozenset(types), tuple(choices) if limited and choices else None, limits)
 
 
-def is_required(schema: dict[str, Any], path: ir.Path) -> bool:
-    """Whether every value that meets the schema has something at `path`, as far as it says so."""
-    current = [schema]
-    for step in path:
-        options = _options(schema, current)
-        if len(options) != 1 or not isinstance(step, str):
-            return False
-        required = options[0].get("required")
-        if not isinstance(required, list) or step not in required:
-            return False
-        following = _step(options[0], step, set())
-        current = [following or {}]
-    return bool(path)
-
-
 def _options(root: dict[str, Any], schemas: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The schemas with `$ref`, `anyOf` and `oneOf` opened."""
     result: list[dict[str, Any]] = []

@@ -14,7 +14,7 @@ from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import suggest
 from cm2dsl.lower.env import Env, constant_text, read_text, read_value, row_types, show_path
 from cm2dsl.lower.types import check_value, describe
-from cm2dsl.schemas import EFFECTS, NoSuchKey, PathType, is_required, type_at
+from cm2dsl.schemas import EFFECTS, NoSuchKey, PathType, type_at
 from cm2dsl.source import Span
 
 ANY_ARGUMENT = PathType()
@@ -146,12 +146,6 @@ def _pattern(pattern: nodes.Pattern, env: Env, by_user: bool) -> ir.Called | Non
         if isinstance(found, NoSuchKey):
             _no_argument(named.shown, constraint, found, env)
             continue
-        if _never_missing(constraint, named.schemas):
-            shown = show_path(constraint.path.steps)
-            help = "take it out, or say which value it must not have"
-            message = f"`{named.shown}` requires `{shown}`: no call is without it"
-            env.error("E102", message, constraint.span, help)
-            continue
         lowered = lower_constraint(constraint, found, named.shown, env)
         if lowered is not None:
             where.append(lowered)
@@ -207,15 +201,6 @@ def _with_effect(any_: nodes.AnyEffect, tools: Mapping[str, ir.Tool], env: Env) 
         return None
     schemas = tuple(tool.parameters for tool in found.values())
     return _Callable(None, tuple(found), schemas, f"any {effect}")
-
-
-def _never_missing(
-    constraint: nodes.Constraint, schemas: tuple[Mapping[str, Any], ...] | None
-) -> bool:
-    """Whether an argument is wanted to be missing that every call has."""
-    if constraint.op != "exists" or not constraint.negated or not schemas:
-        return False
-    return all(is_required(dict(schema), constraint.path.steps) for schema in schemas)
 
 
 def _type_of(schemas: Sequence[Mapping[str, Any]], path: ir.Path) -> PathType | NoSuchKey:

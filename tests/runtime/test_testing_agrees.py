@@ -75,8 +75,10 @@ def test_verdicts_evidence_and_rewards_are_those_of_the_runtime(tmp_path: Path) 
             with Given(judged) as judge:
                 scored = score(bundle, dialogue, judge)
             mine, theirs = (verdict_records(one) for one in (played.scored, scored))
+            failed = False
             for name in [name for name, record in theirs.items() if record["by"] == UNREADY]:
                 # Whatever the judge said of it, it could not be satisfied any more: not asked.
+                failed |= "error" in (mine[name]["verdict"], theirs[name]["verdict"])
                 del mine[name], theirs[name]
                 compared["unready"] += 1
             for record in (*mine.values(), *theirs.values()):
@@ -84,6 +86,8 @@ def test_verdicts_evidence_and_rewards_are_those_of_the_runtime(tmp_path: Path) 
                 record.pop("question", None)
                 record["by"] = record["by"].replace("nobody", "judge")
             assert mine == theirs
+            if failed:  # an outage of a judge that is not asked, or that another outage spares
+                continue
             assert played.scored.reward == scored.reward
             assert played.scored.turn_rewards == scored.turn_rewards
             compared["masked" if scored.reward is None else "rewarded"] += 1
