@@ -114,7 +114,7 @@ class Noting:
         begun = f"{shown[-1][0].split('.')[0]}.s0."
         # Out of the turn's first step: what comes after the item can be satisfied from there on.
         for name, _, text in sorted(shown, key=lambda one: not one[0].startswith(begun)):
-            quote = re.sub(r'["\\\s]+', " ", text).strip()[:20]
+            quote = re.sub(r'["\\\s]+', " ", text).strip()[:LONGEST_QUOTE]
             if sum(map(str.isalnum, quote)) > 3:
                 return Answered(answered(name, [quote], "So it is."))
         return Answered(answered("t0.user", [], "Nothing is there."))
