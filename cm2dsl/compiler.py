@@ -14,9 +14,9 @@ from cm2dsl.diagnostic import CompileError, Diagnostic, Log
 from cm2dsl.doubt import certain
 from cm2dsl.files import Files, decode
 from cm2dsl.identity import __version__, own_hash
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.lower.anchors import Recordings
 from cm2dsl.lower.env import Env, Tools, constant_text, read_text
-from cm2dsl.lower.order import DIALOGUE
 from cm2dsl.lower.settings import read_judge, read_simulate, report_unknown_turns
 from cm2dsl.lower.tasks import Context, lower_task
 from cm2dsl.lower.tests import lower_test

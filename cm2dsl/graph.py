@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cm2dsl import ir
-from cm2dsl.lower.order import DIALOGUE
+from cm2dsl.ir import DIALOGUE
 
 FORMATS = ("mermaid", "dot")
 

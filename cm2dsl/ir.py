@@ -23,6 +23,9 @@ Unreached = Literal["zero", "mask"]
 View = Literal["turn", "dialogue"]
 Outcome = Literal["any", "succeeded", "failed"]
 Expected = Literal["pass", "fail", "insufficient", "error"]
+DIALOGUE = "dialogue"
+"""The turn that task-scope items count as; its steps are those of the whole dialogue."""
+
 Scalar = str | bool | int | float | None
 
 

@@ -11,9 +11,9 @@ from cm2dsl.chat import from_chat
 from cm2dsl.compiler import Compiled
 from cm2dsl.diff.table import CLOSE
 from cm2dsl.emit.reward import emit_reward
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.jsonl import lines, parse
 from cm2dsl.reward.card import score_facts
-from cm2dsl.reward.checklist import DIALOGUE
 from cm2dsl.reward.decide import settle
 from cm2dsl.reward.instance import Check, Instance, load_checks
 from cm2dsl.reward.plan import plan_for, unjudged

@@ -9,7 +9,7 @@ from cm2dsl import ir
 from cm2dsl.diff.deciders import Decider
 from cm2dsl.diff.implied import implications
 from cm2dsl.diff.table import Node, Side, Table, Variable
-from cm2dsl.reward.checklist import DIALOGUE
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.reward.plan import credit_task
 
 Deciders = Sequence[Sequence[Decider]]

@@ -13,7 +13,7 @@ from cm2dsl.init.criteria import Criteria, criteria
 from cm2dsl.init.goldens import goldens
 from cm2dsl.init.guards import Kit
 from cm2dsl.init.words import language_of
-from cm2dsl.lower.order import DIALOGUE
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.names import name_of
 from cm2dsl.trajectory import Trajectory
 from cm2dsl.trajectory import Turn as Recorded

@@ -19,12 +19,12 @@ from functools import cache
 from msgspec import Struct
 
 from cm2dsl import ir, prompts
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.language import language_of
 from cm2dsl.lint.phrases import PHRASES, Phrases
 from cm2dsl.lint.scopes import scopes_of
 from cm2dsl.lint.words import HAN
 from cm2dsl.lower.anchors import Recordings
-from cm2dsl.lower.order import DIALOGUE
 from cm2dsl.signature import signature
 from cm2dsl.trajectory import Segment, Trajectory, Turn, segments
 

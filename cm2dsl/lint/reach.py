@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from cm2dsl import ir
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.lint.implies import never_true
 from cm2dsl.lint.scopes import scopes_of
-from cm2dsl.lower.order import DIALOGUE
 
 
 def contradicts(item: ir.Item) -> bool:

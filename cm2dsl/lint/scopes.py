@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cm2dsl import ir
-from cm2dsl.lower.order import DIALOGUE
+from cm2dsl.ir import DIALOGUE
 
 
 def scopes_of(task: ir.Task) -> dict[str, tuple[ir.Item, ...]]:

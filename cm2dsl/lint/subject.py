@@ -11,11 +11,11 @@ from msgspec import Struct, field
 
 from cm2dsl import ir, nodes
 from cm2dsl.compiler import Analysed, analyse
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.lint.budget import Budget
 from cm2dsl.lint.cost import Cost, cost_of
 from cm2dsl.lint.scopes import scopes_of
 from cm2dsl.lower.anchors import Recordings
-from cm2dsl.lower.order import DIALOGUE
 from cm2dsl.source import Source, Span
 from cm2dsl.walk import walk
 

@@ -9,9 +9,6 @@ from cm2dsl import nodes
 from cm2dsl.diagnostic import Log, suggest, used_here
 from cm2dsl.lower.items import DraftItem
 
-DIALOGUE = "dialogue"
-"""The turn that task-scope items count as."""
-
 
 def resolve_after(
     turn: str, item: DraftItem, turns: Mapping[str, Sequence[DraftItem]], log: Log

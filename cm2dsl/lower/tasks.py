@@ -11,10 +11,11 @@ from msgspec.structs import replace
 from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import Log
 from cm2dsl.files import Files
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.lower.anchors import Recordings, read_recordings, resolve_anchor
 from cm2dsl.lower.env import Env, Rows, Tools, read_text
 from cm2dsl.lower.items import DraftItem, read_items
-from cm2dsl.lower.order import DIALOGUE, report_cycles, resolve_after
+from cm2dsl.lower.order import report_cycles, resolve_after
 from cm2dsl.lower.rows import lower_rows
 from cm2dsl.lower.settings import read_assign
 from cm2dsl.source import Span

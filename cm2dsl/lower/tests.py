@@ -8,9 +8,9 @@ from typing import get_args
 from cm2dsl import ir, nodes
 from cm2dsl.diagnostic import Log, suggest
 from cm2dsl.files import Files
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.lower.anchors import read_dialogues
 from cm2dsl.lower.env import Env, Tools, constant_text, read_text
-from cm2dsl.lower.order import DIALOGUE
 from cm2dsl.lower.tasks import place
 
 VERDICTS: tuple[str, ...] = get_args(ir.Expected)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from cm2dsl import ir
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.reward import satisfaction
-from cm2dsl.reward.checklist import DIALOGUE, CreditItem, CreditTask
+from cm2dsl.reward.checklist import CreditItem, CreditTask
 from cm2dsl.reward.decide import Settled, settle
 from cm2dsl.reward.instance import Instance
 from cm2dsl.reward.plan import Plan, PlannedItem

@@ -10,9 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cm2dsl.diagnostic import suggest
-
-DIALOGUE = "dialogue"
-"""The name of the task scope, whose steps are those of the whole dialogue."""
+from cm2dsl.ir import DIALOGUE
 
 Key = tuple[int, str]
 """An item: the number of its scope, and its id there."""

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.reward.checklist import (
-    DIALOGUE,
     Checklist,
     CreditError,
     CreditItem,

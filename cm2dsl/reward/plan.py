@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from cm2dsl import ir
-from cm2dsl.reward.checklist import DIALOGUE, Checklist, CreditItem, CreditTask, CreditTurn, resolve
+from cm2dsl.ir import DIALOGUE
+from cm2dsl.reward.checklist import Checklist, CreditItem, CreditTask, CreditTurn, resolve
 from cm2dsl.reward.instance import Check, Instance
 from cm2dsl.reward.worth import Worth, compiled
 

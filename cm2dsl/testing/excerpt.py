@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cm2dsl.reward.checklist import DIALOGUE
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.scope import Facts
 from cm2dsl.testing.columns import columns, shortened
 from cm2dsl.trajectory import Segment, Trajectory, segments

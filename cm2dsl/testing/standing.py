@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cm2dsl import ir
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.reward import satisfaction
-from cm2dsl.reward.checklist import DIALOGUE, Checklist
+from cm2dsl.reward.checklist import Checklist
 from cm2dsl.reward.satisfaction import NEVER, Track
 from cm2dsl.reward.verdict import Decision, Verdict
 from cm2dsl.testing.columns import columns

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from cm2dsl import ir, nodes
 from cm2dsl.compiler import analyse
 from cm2dsl.emit.reward import emit_reward
-from cm2dsl.reward.checklist import DIALOGUE
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.reward.instance import Check, load_checks
 from cm2dsl.source import Span
 

@@ -22,8 +22,8 @@ from cm2.judge.digest import digest
 from cm2.judge.judge import Judge
 from cm2.judge.view import Question
 from cm2.trajectory import Trajectory
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.reward.card import Card, Scored, gate_open
-from cm2dsl.reward.checklist import DIALOGUE
 from cm2dsl.reward.plan import Plan, PlannedItem
 from cm2dsl.reward.verdict import Decision, Verdict
 from cm2dsl.scope import facts_of

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from cm2.bundle import Bundle, open_spec
 from cm2.score import score
 from cm2.trajectory import Call, Step, Trajectory, Turn
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.reward import satisfaction
 from cm2dsl.reward.card import Scored
-from cm2dsl.reward.checklist import DIALOGUE, Checklist, resolve
+from cm2dsl.reward.checklist import Checklist, resolve
 from cm2dsl.reward.satisfaction import Held, Unreached, Verdicts
 from cm2dsl.reward.worth import compiled
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from cm2dsl.diff.report import Note, Proof, TaskDiff
 from cm2dsl.diff.witness import Witness
-from cm2dsl.reward.checklist import DIALOGUE
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.reward.credit import Verdicts
 from cm2dsl.reward.satisfaction import Held
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cm2dsl import ir
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.lint.reach import ends_turn
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.subject import Subject
-from cm2dsl.lower.order import DIALOGUE
 
 
 class AfterTheReply(Rule):

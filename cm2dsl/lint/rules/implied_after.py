@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from cm2dsl import ir, nodes
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.lint.rule import Bad, Edit, Finding, Fix, Rule
 from cm2dsl.lint.subject import Subject
-from cm2dsl.lower.order import DIALOGUE
 from cm2dsl.reward.gates import gated
 
 

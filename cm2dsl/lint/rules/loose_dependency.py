@@ -3,10 +3,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cm2dsl import ir
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.lint.rule import Bad, Finding, Rule
 from cm2dsl.lint.scopes import scopes_of
 from cm2dsl.lint.subject import Subject
-from cm2dsl.lower.order import DIALOGUE
 
 TOOLS = ("tool_call", "tool_result")
 

@@ -14,7 +14,7 @@ from cm2.score import find_instance
 from cm2.tasks import task_group
 from cm2.trajectory import Trajectory
 from cm2dsl.diagnostic import suggest
-from cm2dsl.reward.checklist import DIALOGUE
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.reward.decide import settle
 from cm2dsl.reward.plan import Plan, PlannedItem
 from cm2dsl.reward.verdict import Decision

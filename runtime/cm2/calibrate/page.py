@@ -17,11 +17,12 @@ from cm2.calibrate.cases import Case
 from cm2.calibrate.figures import LEAST
 from cm2.calibrate.report import Report
 from cm2.calibrate.shown import HEAD, number, row, visible
-from cm2.calibrate.text import VERDICTS, cost_text, counted
+from cm2.calibrate.text import VERDICTS, cost_text
 from cm2.judge.bounds import bounded
 from cm2.judge.view import in_scope
 from cm2.trajectory import Segment, segments
 from cm2dsl import ir
+from cm2dsl.report.words import counted
 
 LONGEST = 4000
 """Letters of a segment that are shown; the middle of longer ones is left out."""

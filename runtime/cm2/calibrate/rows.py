@@ -16,8 +16,8 @@ from cm2.judge.judge import BY, Judge
 from cm2.score import ScoreError, find_instance, score_judged
 from cm2.trajectory import Trajectory
 from cm2dsl.fields import shown
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.jsonl import JsonError, lines, parse
-from cm2dsl.reward.checklist import DIALOGUE
 from cm2dsl.reward.verdict import Verdict
 
 VERDICTS = tuple(verdict.value for verdict in Verdict)

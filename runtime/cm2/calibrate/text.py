@@ -11,6 +11,7 @@ from cm2.calibrate.report import Report
 from cm2.calibrate.shown import HEAD, number, on_one_line, row
 from cm2.judge.ledger import Cost
 from cm2.table import table
+from cm2dsl.report.words import counted
 from cm2dsl.reward.verdict import Verdict
 
 SHOWN = 10
@@ -118,7 +119,3 @@ def _case(case: Case) -> Sequence[str]:
     quotes = [f'{each.segment} "{on_one_line(each.quote or "")}"' for each in one.evidence]
     head = f"  {on_one_line(case.dialogue.id)}  {case.name}: judge {one.verdict}, label {label}"
     return [head, f"    {on_one_line(one.reason)}", *(f"    {quote}" for quote in quotes)]
-
-
-def counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

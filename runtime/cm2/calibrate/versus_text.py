@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cm2.calibrate.shown import HEAD, number, on_one_line, row
-from cm2.calibrate.text import cost_text, counted
+from cm2.calibrate.text import cost_text
 from cm2.calibrate.versus import Versus
 from cm2.judge.ledger import Cost
 from cm2.table import table
+from cm2dsl.report.words import counted
 
 SHOWN = 10
 """Dialogues that are printed, those whose rewards differ most."""

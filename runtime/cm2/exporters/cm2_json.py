@@ -18,9 +18,10 @@ from msgspec.structs import replace
 from cm2 import annotated
 from cm2.exporters import Export, ExportError
 from cm2.exporters.check_words import in_words
-from cm2.exporters.written import DIALOGUE, Written, open_written
+from cm2.exporters.written import Written, open_written
 from cm2.trajectory import Trajectory, Turn
 from cm2dsl import ir
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.reward.instance import Instance, instances
 from cm2dsl.trajectory import segments
 

@@ -14,11 +14,10 @@ from cm2dsl import ir, nodes
 from cm2dsl.compiler import Compiled, compile_file
 from cm2dsl.diagnostic import Log
 from cm2dsl.emit.bundle import BundleError
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.jsonl import parse as parse_json
 from cm2dsl.parse import parse
 from cm2dsl.source import Source
-
-DIALOGUE = "dialogue"
 
 Weights = Mapping[tuple[str, str, str], float]
 

@@ -16,7 +16,7 @@ from cm2.judge.bounds import MARKER, Bounded, Sized, bounded, caps
 from cm2.judge.hygiene import hygiene_for
 from cm2.trajectory import Segment, Trajectory, segments
 from cm2dsl import ir
-from cm2dsl.reward.checklist import DIALOGUE
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.signature import signature
 
 _STEP = re.compile(r"t(\d+)\.s(\d+)")

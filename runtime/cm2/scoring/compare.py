@@ -15,8 +15,8 @@ from cm2.scoring.verdicts import evidence_of, verdict_of
 from cm2.trajectory import Trajectory
 from cm2dsl import ir
 from cm2dsl.fields import shown
+from cm2dsl.ir import DIALOGUE
 from cm2dsl.reward.card import Outcome, Scored
-from cm2dsl.reward.checklist import DIALOGUE
 
 SUCCESS = 1 - 1e-9
 """The official reward from which on a dialogue counts as a success."""
