@@ -25,9 +25,9 @@ from cm2.judge.view import Question
 from cm2.rollout.batch import Request, Sampled
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Limits
+from cm2.rollout.stage import Stage
 from cm2.score import score
 from cm2.simulate import Simulator
-from cm2.train.stage import Stage
 from cm2.trajectory import Call, Step, Trajectory, Turn
 from cm2dsl import ir
 from cm2dsl.diagnostic import CompileError

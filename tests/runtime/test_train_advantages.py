@@ -29,8 +29,9 @@ from cm2.bundle import Bundle
 from cm2.rollout.batch import Request, Sampled
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Limits
+from cm2.rollout.stage import Stage
 from cm2.train.config import Config, Credit, Tiny
-from cm2.train.stage import Stage, group_credit
+from cm2.train.credit import group_credit
 from cm2.train.tiny import build_model
 from cm2.train.trainer import ChecklistTrainer, grpo_arguments
 from cm2dsl.reward.instance import instances

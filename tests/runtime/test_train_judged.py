@@ -24,10 +24,11 @@ from cm2.judge import Answer, Answered, EngineError, Failed, Prompt, load_judge
 from cm2.rollout.batch import Request, Sampled
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Limits
+from cm2.rollout.report import record, summarise
+from cm2.rollout.stage import Played, Stage
 from cm2.train.config import Config, Credit, Tiny
-from cm2.train.report import record, summarise
+from cm2.train.credit import group_credit
 from cm2.train.run import split, train
-from cm2.train.stage import Played, Stage, group_credit
 from cm2.train.tiny import build_model
 from cm2dsl.reward.instance import instances
 from cm2dsl.reward.verdict import Verdict

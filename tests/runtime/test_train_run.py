@@ -17,10 +17,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from cm2.bundle import open_spec
 from cm2.rollout.dialogue import Limits
+from cm2.rollout.stage import Stage
 from cm2.train.config import DEMONSTRATION, Config
 from cm2.train.folder import RunError
 from cm2.train.run import split, train
-from cm2.train.stage import Stage
 from cm2dsl.reward.instance import instances
 
 SPEC = Path(__file__).parents[2] / "specs" / "airline.cm2"

@@ -15,13 +15,16 @@ from transformers import PrinterCallback, set_seed
 
 from cm2.bundle import Bundle
 from cm2.judge.judge import Judge
+from cm2.recordings import read_recordings
+from cm2.rollout.policy import Policy, load_policy
+from cm2.rollout.report import record, summarise
 from cm2.rollout.sampler import ModelSampler
+from cm2.rollout.stage import Played, Stage
 from cm2.train.config import Config
+from cm2.train.credit import group_credit
 from cm2.train.folder import CHECKPOINTS, METRICS, ROLLOUTS, SUMMARY, RunError, RunFolder
 from cm2.train.meter import Meter, total
-from cm2.train.policy import Policy, cold_started, load_policy, read_recordings
-from cm2.train.report import record, summarise
-from cm2.train.stage import Played, Stage, group_credit
+from cm2.train.policy import cold_started
 from cm2.train.trainer import ChecklistTrainer, grpo_arguments
 from cm2.train.watch import Watch
 from cm2.trajectory import Trajectory

@@ -19,9 +19,9 @@ from accelerate.utils import gather_object
 from trl import GRPOConfig, GRPOTrainer
 
 from cm2.rollout.dialogue import Rollout
+from cm2.rollout.stage import Played
 from cm2.train.config import Config
 from cm2.train.folder import CHECKPOINTS
-from cm2.train.stage import Played
 from cm2dsl.reward.credit import RolloutCredit
 
 AssignCredit = Callable[[Sequence[Played]], Sequence[RolloutCredit]]

@@ -9,10 +9,10 @@ from typing import Any
 from tqdm import tqdm
 from transformers import TrainerCallback
 
+from cm2.rollout.report import record, summarise
+from cm2.rollout.stage import Played
 from cm2.train.folder import METRICS, ROLLOUTS, RunFolder
 from cm2.train.meter import Meter
-from cm2.train.report import record, summarise
-from cm2.train.stage import Played
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed

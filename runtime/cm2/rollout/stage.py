@@ -15,14 +15,12 @@ from cm2.judging import Judging
 from cm2.rollout.batch import Sampler, Seat, play_together
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Episode, Limits, Rollout, play
+from cm2.rollout.scoring import ByChecks, ByJudge, Scoring
 from cm2.simulate.simulator import Simulator
 from cm2.tasks import task_group
-from cm2.train.config import Credit
-from cm2.train.scoring import ByChecks, ByJudge, Scoring
 from cm2.trajectory import Trajectory
 from cm2dsl import ir
 from cm2dsl.reward.card import Scored
-from cm2dsl.reward.credit import RolloutCredit, assign
 from cm2dsl.reward.instance import Instance
 
 
@@ -121,31 +119,3 @@ class Stage:
             call_tool=call_tool,
             goes_on=goes_on,
         )
-
-
-def group_credit(group: Sequence[Played], options: Credit) -> list[RolloutCredit]:
-    """The credit of the rollouts of one instance, in order.
-
-    None in `options` means what the spec's `assign` says. A masked rollout is left out before
-    anything is computed, and gets no credit.
-    """
-    kept = [one for one in group if not one.masked]
-    credits: list[RolloutCredit] = []
-    if kept:
-        task, said = kept[0].scored.task, kept[0].scored.instance.task.assign
-        credits = assign(
-            task,
-            [one.scored.verdicts for one in kept],
-            level=options.level or said.level,
-            scale=options.scale or said.scale,
-            unreached=options.unreached or said.unreached,
-            baseline=options.baseline,
-            at=kept[0].scored.at,
-        )
-    found = iter(credits)
-    return [_none(one) if one.masked else next(found) for one in group]
-
-
-def _none(played: Played) -> RolloutCredit:
-    turns = played.rollout.trajectory.turns
-    return RolloutCredit(None, [], [[0.0] * len(turn.steps) for turn in turns])
