@@ -10,7 +10,8 @@ from typing import Any, Literal, Protocol
 from cm2.trajectory import has_failed
 
 Effect = Literal["read", "write", "generic"] | None
-Source = Literal["schema", "replay", "python", "nobody"]
+Source = Literal["schema", "replay", "python", "llm", "mcp", "nobody"]
+Requestor = Literal["agent", "user"]
 
 
 class ToolFailure(Exception):  # noqa: N818 - an outage, not a mistake
@@ -26,13 +27,14 @@ class SimulationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A tool's result as the agent sees it, and who gave it.
+    """A tool's result as the agent sees it, who gave it, and why it is this one.
 
     `schema`: the call was refused before any backend saw it. `nobody`: no backend had an answer.
     """
 
     text: str
     source: Source
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Event:
     key: str
     effect: Effect
     answer: Answer
+    requestor: Requestor = "agent"
 
     @property
     def wrote(self) -> bool:
@@ -51,17 +54,32 @@ class Event:
         return self.effect == "write" and not has_failed(self.answer.text, None)
 
 
-class Backend(Protocol):
-    """One link of the chain, for one rollout. It sees valid calls only, one after the other."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call that meets its schema and wants an answer. `key` is the canonical form of its
+    arguments, `history` what was answered before it in this world."""
 
-    async def answer(
-        self, tool: str, arguments: Mapping[str, Any], history: Sequence[Event]
-    ) -> Answer | None:
+    tool: str
+    arguments: Mapping[str, Any]
+    key: str
+    effect: Effect
+    history: Sequence[Event] = ()
+    requestor: Requestor = "agent"
+
+
+class Backend(Protocol):
+    """One link of the chain, for one rollout. It sees valid calls only."""
+
+    async def answer(self, asked: Asked) -> Answer | None:
         """The answer, or None to leave the call to the next backend. May raise ToolFailure."""
         ...
 
-    async def follow(self, tool: str, arguments: Mapping[str, Any], effect: Effect) -> None:
-        """An earlier backend answered this call: keep the state in step. May raise ToolFailure."""
+    async def follow(self, asked: Asked, answer: Answer) -> None:
+        """An earlier backend gave this answer: keep the state in step. May raise ToolFailure."""
+        ...
+
+    async def close(self) -> None:
+        """The rollout is over: let go of what the backend holds for it."""
         ...
 
 

@@ -22,8 +22,7 @@ from typing import Any
 
 from cm2.simulate.backend import (
     Answer,
-    Effect,
-    Event,
+    Asked,
     SimulationError,
     ToolFailure,
     dump,
@@ -71,21 +70,23 @@ class PythonBackend:
         self._state: Any = None
         self._started = False
 
-    async def answer(
-        self, tool: str, arguments: Mapping[str, Any], history: Sequence[Event]
-    ) -> Answer | None:
-        function = self._module.tools.get(tool)
+    async def answer(self, asked: Asked) -> Answer | None:
+        function = self._module.tools.get(asked.tool)
         if function is None:
             return None
         await self._start()
         return Answer(
-            await self._run(tool, lambda: _answer(function, self._state, arguments)), "python"
+            await self._run(asked.tool, lambda: _answer(function, self._state, asked.arguments)),
+            "python",
         )
 
-    async def follow(self, tool: str, arguments: Mapping[str, Any], effect: Effect) -> None:
+    async def follow(self, asked: Asked, answer: Answer) -> None:
         """Do what an earlier backend answered for, unless the tool only reads."""
-        if effect not in ("read", "generic"):
-            await self.answer(tool, arguments, ())
+        if asked.effect not in ("read", "generic"):
+            await self.answer(asked)
+
+    async def close(self) -> None:
+        return None
 
     async def _start(self) -> None:
         """Make the state, before the first call. It is copied: `initial` may return shared data."""

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from cm2.simulate.arguments import canonical
-from cm2.simulate.backend import Answer, Effect, Event
+from cm2.simulate.backend import Answer, Asked, Effect, Event
 from cm2.trajectory import Call, Trajectory, has_failed
 
 State = tuple[tuple[str, str], ...]
@@ -65,13 +64,14 @@ class Replay:
     def __init__(self, recordings: Recordings) -> None:
         self._recordings = recordings
 
-    async def answer(
-        self, tool: str, arguments: Mapping[str, Any], history: Sequence[Event]
-    ) -> Answer | None:
-        found = self._recordings.find(tool, canonical(arguments), history)
+    async def answer(self, asked: Asked) -> Answer | None:
+        found = self._recordings.find(asked.tool, asked.key, asked.history)
         return None if found is None else Answer(found, "replay")
 
-    async def follow(self, tool: str, arguments: Mapping[str, Any], effect: Effect) -> None:
+    async def follow(self, asked: Asked, answer: Answer) -> None:
+        return None
+
+    async def close(self) -> None:
         return None
 
 

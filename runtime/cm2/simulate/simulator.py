@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cm2.simulate.arguments import Schema
-from cm2.simulate.backend import Answer, Backend, Effect, Event, SimulationError
+from cm2.simulate.backend import Answer, Asked, Backend, Effect, SimulationError
 from cm2.simulate.python_backend import Module, PythonBackend
 from cm2.simulate.replay import Recordings, Replay
 from cm2.simulate.world import World
@@ -72,14 +72,15 @@ class Unavailable:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    async def answer(
-        self, tool: str, arguments: Mapping[str, Any], history: Sequence[Event]
-    ) -> Answer | None:
+    async def answer(self, asked: Asked) -> Answer | None:
         raise SimulationError(
-            f"a call of `{tool}` fell through to the `{self._name}` backend, which this version "
-            "does not have yet; put a backend that answers before it, or leave it out so that "
-            "such calls get an error"
+            f"a call of `{asked.tool}` fell through to the `{self._name}` backend, which this "
+            "version does not have yet; put a backend that answers before it, or leave it out so "
+            "that such calls get an error"
         )
 
-    async def follow(self, tool: str, arguments: Mapping[str, Any], effect: Effect) -> None:
+    async def follow(self, asked: Asked, answer: Answer) -> None:
+        return None
+
+    async def close(self) -> None:
         return None

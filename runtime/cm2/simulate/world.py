@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cm2.simulate.arguments import Schema, canonical, normalise
-from cm2.simulate.backend import Answer, Backend, Effect, Event, ToolFailure, error_text
+from cm2.simulate.backend import Answer, Asked, Backend, Effect, Event, ToolFailure, error_text
 
 __all__ = ["ToolFailure", "World"]
 
@@ -44,19 +44,25 @@ class World:
         elif (complaint := self._schemas[tool].complaint(arguments)) is not None:
             answer = _refusal(complaint)
         else:
-            answer = await self._ask(tool, normalise(arguments))
+            effect = self._effects[tool]
+            answer = await self._ask(Asked(tool, normalise(arguments), key, effect, self.log))
         self.log.append(Event(tool, arguments, key or "", self._effects.get(tool), answer))
         return answer
 
-    async def _ask(self, tool: str, arguments: Mapping[str, Any]) -> Answer:
+    async def close(self) -> None:
+        """The rollout is over."""
+        for backend in self._backends:
+            await backend.close()
+
+    async def _ask(self, asked: Asked) -> Answer:
         """The first backend's answer; the later ones keep their state in step with it."""
         for index, backend in enumerate(self._backends):
-            answer = await backend.answer(tool, arguments, self.log)
+            answer = await backend.answer(asked)
             if answer is not None:
                 for later in self._backends[index + 1 :]:
-                    await later.follow(tool, arguments, self._effects[tool])
+                    await later.follow(asked, answer)
                 return answer
-        return Answer(error_text(f"{tool} has no answer to this"), "nobody")
+        return Answer(error_text(f"{asked.tool} has no answer to this"), "nobody")
 
 
 def _key(arguments: Mapping[str, Any] | None) -> str | None:
