@@ -69,10 +69,6 @@ class Judging:
         self._see(trajectory)
         self._open_turns(len(trajectory.turns))
 
-    def waits(self) -> bool:
-        """Whether the gate behind the last turn that ended is still to be decided by the judge."""
-        return any(not task.done() for task in self._strict(self._ended - 1))
-
     async def gate(self) -> Decision | bool:
         """Whether the dialogue goes on after the last turn that ended.
 

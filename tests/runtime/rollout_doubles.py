@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cm2.bundle import Bundle, compile_bundle
+from cm2.rollout.codec import Codec
+from cm2.rollout.generator import Generator, Line, Sampled
 from cm2.train.tiny import build_tokenizer
 
 CORPUS = [
@@ -56,6 +61,44 @@ def chatml_tokenizer() -> Any:
 
 def tool_call(name: str, **arguments: object) -> str:
     return f"<tool_call>\n{json.dumps({'name': name, 'arguments': arguments})}\n</tool_call>"
+
+
+class Script(Generator):
+    """Rollout i, by the last number of its key, says `scripts[i]`, message by message.
+
+    `said` has who spoke, in order, and `before` is called with its length before each message.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        scripts: Sequence[Sequence[str]],
+        before: Callable[[int], None] = lambda number: None,
+    ) -> None:
+        super().__init__()
+        self.codec = codec
+        self.left = [list(script) for script in scripts]
+        self.before = before
+        self.said: list[int] = []
+
+    def open(self, noise: np.random.Generator) -> Line:
+        return _Scripted(self, noise.bit_generator.seed_seq.entropy[-1])  # type: ignore[attr-defined]
+
+
+class _Scripted(Line):
+    def __init__(self, script: Script, number: int) -> None:
+        self._script = script
+        self._number = number
+
+    async def say(self, given: Sequence[int], budget: int) -> Sampled:
+        script = self._script
+        await asyncio.sleep(0)
+        script.before(len(script.said))
+        script.said.append(self._number)
+        text = script.left[self._number].pop(0)
+        ids = [*script.codec.tokenizer(text, add_special_tokens=False)["input_ids"]]
+        ids = [*ids, script.codec.end][:budget]
+        return Sampled(ids, [-1.0] * len(ids))
 
 
 SPEC = """\

@@ -16,14 +16,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rollout_doubles import tiny_tokenizer
+from rollout_doubles import Script, tiny_tokenizer
 from simulated import judgement, open_world, recorded, simulator
 
 from cm2.bundle import Bundle, compile_bundle, open_spec
 from cm2.judge.judge import Judge
 from cm2.judge.view import Question
-from cm2.rollout.batch import Request, Sampled
-from cm2.rollout.codec import Codec
+from cm2.rollout.codec import Codec, write
 from cm2.rollout.dialogue import Limits
 from cm2.rollout.stage import Stage
 from cm2.score import score
@@ -177,15 +176,9 @@ def shipped(request: pytest.FixtureRequest) -> Shipped:
 
 def rolled_out(shipped: Shipped, instance: Instance, ways: Sequence[Sequence[Step]]) -> Trajectory:
     """The dialogue of an agent that takes these steps, turn by turn, as training plays it."""
-    left = [shipped.codec.message(step) for steps in ways for step in steps]
-
-    def sample(requests: list[Request]) -> list[Sampled]:
-        (request,) = requests
-        ids = left.pop(0)
-        assert len(ids) <= request.budget
-        return [Sampled(ids, [0.0] * len(ids))]
-
-    (played,) = shipped.stage.play([instance], sample, [0])
+    messages = [write(step) for steps in ways for step in steps]
+    (played,) = shipped.stage.play([instance], Script(shipped.codec, [messages]), [[0]])
+    assert played.rollout.stop != "max_step_tokens"
     assert played.rollout.fault is None
     return played.rollout.trajectory
 

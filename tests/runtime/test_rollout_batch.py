@@ -1,4 +1,4 @@
-"""Facts about batching: who is answered together, in which order, and what a failure does."""
+"""Facts about batching: who is answered together, and what a failure does."""
 
 from __future__ import annotations
 
@@ -7,74 +7,41 @@ import asyncio
 import numpy as np
 import pytest
 
-from cm2.rollout.batch import Request, Sampled, play_together
+from cm2.rollout.batch import Batches, Request
+from cm2.rollout.generator import Sampled
 
 
-def request(*ids: int) -> Request:
-    return Request(list(ids), 8, np.random.default_rng(0))
+def echo(requests: list[Request]) -> list[Sampled]:
+    return [Sampled([one.ids[0], len(one.ids)], [0.0, 0.0]) for one in requests]
 
 
-def echo(batches: list[list[list[int]]]):
-    def sample(requests: list[Request]) -> list[Sampled]:
-        batches.append([list(one.ids) for one in requests])
-        return [Sampled([one.ids[0]], [0.0]) for one in requests]
+def test_all_that_ask_at_a_time_share_a_batch_and_a_line_remembers():
+    sizes = []
 
-    return sample
+    def sample(requests):
+        sizes.append(len(requests))
+        return echo(requests)
 
+    async def work():
+        batches = Batches(sample)
+        lines = [batches.open(np.random.default_rng(i)) for i in range(3)]
+        first = await asyncio.gather(*(line.say([i], 8) for i, line in enumerate(lines)))
+        second = await asyncio.gather(*(line.say([5], 8) for line in lines))
+        return first, second
 
-def test_requests_of_all_dialogues_share_a_batch_whatever_the_tools_delays():
-    orders = []
-    for delays in ([0.0, 0.01, 0.02], [0.02, 0.01, 0.0]):
-        batches: list[list[list[int]]] = []
-
-        def dialogue(index: int, delay: float):
-            async def run(seat):
-                await seat.generate(request(index))
-                await asyncio.sleep(delay)
-                return (await seat.generate(request(index, 1))).ids
-
-            return run
-
-        dialogues = [dialogue(i, delay) for i, delay in enumerate(delays)]
-        assert asyncio.run(play_together(dialogues, echo(batches))) == [[0], [1], [2]]
-        orders.append(batches)
-    assert orders[0] == orders[1] == [[[0], [1], [2]], [[0, 1], [1, 1], [2, 1]]]
+    first, second = asyncio.run(work())
+    assert [one.ids for one in first] == [[0, 1], [1, 1], [2, 1]]
+    assert [one.ids for one in second] == [[0, 4], [1, 4], [2, 4]]
+    assert sizes == [3, 3]
 
 
-def test_a_dialogue_that_ends_does_not_hold_up_the_others():
-    batches: list[list[list[int]]] = []
-
-    def dialogue(rounds: int):
-        async def run(seat):
-            for _ in range(rounds):
-                await seat.generate(request(rounds))
-            return rounds
-
-        return run
-
-    rounds = [1, 3, 0, 2]
-    assert asyncio.run(play_together([dialogue(r) for r in rounds], echo(batches))) == rounds
-    assert [len(batch) for batch in batches] == [3, 2, 1]
-
-
-def test_the_first_failure_is_raised_and_ends_the_others():
-    async def breaks(seat):
-        raise KeyError("spec")
-
-    async def waits(seat):
-        await seat.generate(request(1))
-        await asyncio.sleep(3600)
-
-    with pytest.raises(KeyError):
-        asyncio.run(play_together([waits, breaks], echo([])))
-
-
-def test_a_sampler_that_fails_fails_the_run():
-    def sample(requests: list[Request]) -> list[Sampled]:
+def test_a_sampler_that_fails_fails_who_asked():
+    def sample(requests):
         raise MemoryError
 
-    async def asks(seat):
-        await seat.generate(request(1))
+    async def work():
+        line = Batches(sample).open(np.random.default_rng(0))
+        await line.say([1], 8)
 
     with pytest.raises(MemoryError):
-        asyncio.run(play_together([asks, asks], sample))
+        asyncio.run(work())

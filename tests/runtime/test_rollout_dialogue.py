@@ -5,18 +5,35 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 from rollout_doubles import tiny_tokenizer, tool_call
 
-from cm2.rollout.batch import Request, Sampled, play_together
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Episode, EpisodeError, Limits, Rollout, play, well_formed
+from cm2.rollout.generator import Line, PolicyFailure, Sampled
 from cm2.simulate.backend import ToolFailure
 
 LOOK_UP = tool_call("lookup", booking="AB12")
 ROOMY = Limits(steps=3, step_tokens=80, tokens=2000)
 CODEC = Codec(tiny_tokenizer(), system="Be brief.")
+
+
+class Speaker(Line):
+    """Says what is listed, and has what it was given; `broken` is said to break."""
+
+    def __init__(self, says: Sequence[str], ended: bool = True) -> None:
+        self.left = list(says)
+        self.ended = ended
+        self.given: list[list[int]] = []
+
+    async def say(self, given, budget):
+        self.given.append(list(given))
+        text = self.left.pop(0)
+        if text == "broken":
+            raise PolicyFailure("the server is gone")
+        ids = CODEC.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = [*ids, *([CODEC.end] if self.ended else ids * 100)][:budget]
+        return Sampled(ids, [-0.25] * len(ids))
 
 
 def rollout(
@@ -27,30 +44,16 @@ def rollout(
     goes_on: bool = True,
     ended: bool = True,
 ) -> Rollout:
-    left = list(says)
-
     async def call_tool(tool, arguments):
         if tool == "broken":
             raise ToolFailure("the booking system is down")
         return '{"fare": "flex"}' if arguments is not None else '{"error": "no object"}'
 
-    def sample(requests: list[Request]) -> list[Sampled]:
-        [request] = requests
-        ids = CODEC.tokenizer(left.pop(0), add_special_tokens=False)["input_ids"]
-        ids = [*ids, *([CODEC.end] if ended else ids * 100)][: request.budget]
-        return [Sampled(ids, [-0.25] * len(ids))]
-
     async def gate(trajectory):
         return goes_on
 
     episode = Episode("e", "serve", "Be brief.", users, call_tool, gate)
-    [found] = asyncio.run(
-        play_together(
-            [lambda seat: play(episode, CODEC, seat.generate, limits, np.random.default_rng(0))],
-            sample,
-        )
-    )
-    return found
+    return asyncio.run(play(episode, CODEC, Speaker(says, ended), limits))
 
 
 def test_a_dialogue_ends_when_every_turn_has_its_reply():
@@ -89,23 +92,16 @@ def test_sampled_ids_are_kept_where_the_tokenizer_would_write_them_otherwise():
     async def call_tool(tool, arguments):
         return "{}"
 
-    seen: list[list[int]] = []
-
-    def sample(requests):
-        seen.append(list(requests[0].ids))
-        return [Sampled([*odd, CODEC.end], [0.0] * 5)]
+    class Odd(Line):
+        async def say(self, given, budget):
+            return Sampled([*odd, CODEC.end], [0.0] * 5)
 
     async def goes_on(trajectory):
         return True
 
     episode = Episode("e", "serve", "", ["Hi", "Again"], call_tool, goes_on)
-    asyncio.run(
-        play_together(
-            [lambda s: play(episode, CODEC, s.generate, Limits(), np.random.default_rng(0))], sample
-        )
-    )
-    start = len(seen[0])
-    assert seen[1][start : start + 5] == [*odd, CODEC.end]
+    played = asyncio.run(play(episode, CODEC, Odd(), Limits()))
+    assert played.completion[:5] == played.completion[-5:] == [*odd, CODEC.end]
 
 
 def test_a_strict_item_that_does_not_hold_ends_the_dialogue():
@@ -156,6 +152,29 @@ def test_a_broken_tool_is_a_fault_and_no_fact_of_the_dialogue():
     played = rollout([tool_call("broken"), "never said"])
     assert played.stop == "tool_failure"
     assert played.fault == "the booking system is down"
+
+
+def test_a_policy_that_breaks_is_a_fault_and_what_was_said_before_is_kept():
+    played = rollout([LOOK_UP, "broken"])
+    assert (played.stop, played.fault) == ("policy_failure", "the server is gone")
+    assert len(played.trajectory.turns[0].steps) == 1
+
+
+def test_the_policy_is_given_what_is_new_alone():
+    speaker = Speaker([LOOK_UP, "It is flex.", "Bye."])
+
+    async def call_tool(tool, arguments):
+        return "{}"
+
+    async def goes_on(trajectory):
+        return True
+
+    episode = Episode("e", "serve", "", ["Cancel AB12", "Thanks"], call_tool, goes_on)
+    played = asyncio.run(play(episode, CODEC, speaker, ROOMY))
+    opening, results, user = speaker.given
+    assert opening == played.prompt
+    assert CODEC.tokenizer.decode(results) == "<|tool|>{}<|assistant|>"
+    assert CODEC.tokenizer.decode(user) == "<|user|>Thanks<|assistant|>"
 
 
 def test_a_reply_of_nothing_is_not_well_formed():

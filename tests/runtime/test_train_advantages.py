@@ -23,17 +23,17 @@ from typing import Any
 
 import pytest
 from datasets import Dataset
-from rollout_doubles import desk, tiny_tokenizer, tool_call
+from rollout_doubles import Script, desk, tiny_tokenizer, tool_call
 
 from cm2.bundle import Bundle
-from cm2.rollout.batch import Request, Sampled
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Limits
 from cm2.rollout.stage import Stage
+from cm2.train.arguments import grpo_arguments
 from cm2.train.config import Config, Credit, Tiny
 from cm2.train.credit import group_credit
 from cm2.train.tiny import build_model
-from cm2.train.trainer import ChecklistTrainer, grpo_arguments
+from cm2.train.trainer import ChecklistTrainer
 from cm2dsl.reward.instance import instances
 
 LOOK_UP = tool_call("lookup", booking="AB12")
@@ -70,23 +70,6 @@ def bundle(tmp_path_factory) -> Bundle:
     return desk(tmp_path_factory.mktemp("desk"))
 
 
-class Script:
-    """A sampler for which rollout i says `scripts[i]`, message by message."""
-
-    def __init__(self, codec: Codec, scripts: Sequence[Sequence[str]]) -> None:
-        self._codec = codec
-        self._left = [list(script) for script in scripts]
-
-    def __call__(self, requests: list[Request]) -> list[Sampled]:
-        answers = []
-        for request in requests:
-            rollout = request.noise.bit_generator.seed_seq.entropy[-1]
-            text = self._left[rollout].pop(0)
-            ids = self._codec.tokenizer(text, add_special_tokens=False)["input_ids"]
-            answers.append(Sampled([*ids, self._codec.end], [-1.0] * (len(ids) + 1)))
-        return answers
-
-
 def trained_batch(
     bundle: Bundle, folder: Path, scripts: Sequence[Sequence[str]], level: Any
 ) -> tuple[dict[str, Any], list[Any], ChecklistTrainer]:
@@ -97,7 +80,8 @@ def trained_batch(
     played: list[Any] = []
 
     def rollouts(prompts: list[str], trainer: Any) -> dict[str, Any]:
-        found = stage.play([instance] * len(prompts), Script(codec, scripts), (0,))
+        keys = [(0, i) for i in range(len(prompts))]
+        found = stage.play([instance] * len(prompts), Script(codec, scripts), keys)
         played.extend(found)
         return {
             "prompt_ids": [one.rollout.prompt for one in found],

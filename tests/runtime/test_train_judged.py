@@ -17,11 +17,10 @@ import pytest
 from judge_models import byte_level, save
 from judge_server import Response, Server
 from judged import judge_of, verdict
-from rollout_doubles import BACKEND, TOOLS, tiny_tokenizer, tool_call
+from rollout_doubles import BACKEND, TOOLS, Script, tiny_tokenizer, tool_call
 
 from cm2.bundle import Bundle, compile_bundle
 from cm2.judge import Answer, Answered, EngineError, Failed, Prompt, load_judge
-from cm2.rollout.batch import Request, Sampled
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Limits
 from cm2.rollout.report import record, summarise
@@ -86,33 +85,6 @@ def loose(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return desk(tmp_path_factory.mktemp("loose"), SPEC.replace("greets strict", "greets"))
 
 
-class Script:
-    """A sampler for which rollout i says `scripts[i]`, message by message; `batches` has who was
-    sampled together, and `before` is called with the number of each batch."""
-
-    def __init__(
-        self,
-        codec: Codec,
-        scripts: Sequence[Sequence[str]],
-        before: Callable[[int], None] = lambda number: None,
-    ) -> None:
-        self._codec = codec
-        self._left = [list(script) for script in scripts]
-        self._before = before
-        self.batches: list[list[int]] = []
-
-    def __call__(self, requests: list[Request]) -> list[Sampled]:
-        rollouts = [one.noise.bit_generator.seed_seq.entropy[-1] for one in requests]  # type: ignore[attr-defined]
-        self._before(len(self.batches))
-        self.batches.append(rollouts)
-        answers = []
-        for rollout in rollouts:
-            text = self._left[rollout].pop(0)
-            ids = self._codec.tokenizer(text, add_special_tokens=False)["input_ids"]
-            answers.append(Sampled([*ids, self._codec.end], [-1.0] * (len(ids) + 1)))
-        return answers
-
-
 def asked(prompt: Prompt) -> str:
     """The item that a prompt is about."""
     questions = {"kind?": "kind", "greet?": "greets", "sorry?": "sorry"}
@@ -156,12 +128,13 @@ def play(
     bundle: Bundle, scripts: Sequence[Sequence[str]], engine: Any, before: Any = lambda number: None
 ) -> tuple[list[Played], Script]:
     codec = Codec(tiny_tokenizer(), system=bundle.spec.system)
-    sampler = Script(codec, scripts, before)
+    script = Script(codec, scripts, before)
     with judge_of(engine, bundle.prompts) as judge:
         limits = Limits(steps=4, step_tokens=64, tokens=1024)
         stage = Stage(bundle, codec, limits, [], judge)
         row = instances(bundle.spec)[0]
-        return stage.play([row] * len(scripts), sampler, (0,)), sampler
+        keys = [(0, i) for i in range(len(scripts))]
+        return stage.play([row] * len(scripts), script, keys), script
 
 
 def meanwhile(event: threading.Event) -> Any:
@@ -191,23 +164,21 @@ SHORT_AND_LONG = [["hello", CANCEL, "done"], [LOOK_UP, LOOK_UP, "hello AB12", "d
 
 
 @pytest.mark.parametrize("slow", ["greets", ""])
-def test_only_a_gate_holds_a_dialogue_up_and_batches_do_not_depend_on_how_long(
-    bundle: Bundle, slow: str
-) -> None:
-    third = threading.Event()
+def test_a_gate_holds_its_own_dialogue_up_and_no_other(bundle: Bundle, slow: str) -> None:
+    long_one_ends = threading.Event()
 
     async def reply(item: str, prompt: Prompt) -> str:
         # Only the short dialogue's reply is `hello` alone; its gate opens late.
         if item == slow and "hello AB12" not in prompt.user:
-            assert await meanwhile(third)
+            assert await meanwhile(long_one_ends)
         return await passes(item, prompt)
 
     def before(number: int) -> None:
-        if number == 2:
-            third.set()
+        if number == 4:
+            long_one_ends.set()
 
-    played, sampler = play(bundle, SHORT_AND_LONG, Engine(reply), before)
-    assert sampler.batches == [[0, 1], [1], [1], [0, 1], [0]]
+    played, script = play(bundle, SHORT_AND_LONG, Engine(reply), before)
+    assert not slow or script.said == [0, 1, 1, 1, 1, 0, 0]
     assert [one.rollout.stop for one in played] == ["done", "done"]
 
 
@@ -220,7 +191,7 @@ def test_the_last_turn_is_judged_while_other_rollouts_go_on(loose: Bundle) -> No
         return await passes(item, prompt)
 
     def before(number: int) -> None:
-        if number == 3:
+        if number == 4:
             last.set()
 
     played, _ = play(loose, [["hello", "done"], SHORT_AND_LONG[1]], Engine(reply), before)
@@ -231,9 +202,9 @@ def test_a_gate_that_the_judge_closes_ends_the_dialogue(bundle: Bundle) -> None:
     async def reply(item: str, prompt: Prompt) -> str:
         return verdict("fail") if item == "greets" else await passes(item, prompt)
 
-    (one,), sampler = play(bundle, [["no", "done"]], Engine(reply))
+    (one,), script = play(bundle, [["no", "done"]], Engine(reply))
     assert (one.rollout.stop, one.rollout.fault) == ("strict", None)
-    assert len(sampler.batches) == 1
+    assert script.said == [0]
     assert one.scored.turn_rewards == [pytest.approx(1 / 3), 0.0]
 
 
@@ -288,11 +259,11 @@ def test_what_else_is_asked_of_a_masked_rollout_is_withdrawn(loose: Bundle) -> N
 
 
 def test_an_error_on_a_gate_ends_the_dialogue_and_says_why(bundle: Bundle) -> None:
-    played, sampler = play(bundle, GROUP, Engine(broken("greets", word="hallo")))
+    played, script = play(bundle, GROUP, Engine(broken("greets", word="hallo")))
     one = played[1]
     assert (one.rollout.stop, one.rollout.fault) == ("judge_failure", "no connection")
     assert len(one.rollout.trajectory.turns) == 1
-    assert sampler.batches[-1] != [1]
+    assert script.said.count(1) == 1
     assert [each.masked for each in played] == [False, True, False]
     assert record(one, "train", 1)["fault"] == "no connection"
 
@@ -328,7 +299,7 @@ def test_a_summary_counts_verdicts_and_says_who_masked(loose: Bundle) -> None:
     down = tool_call("lookup", booking="BROKEN")
     played, _ = play(loose, [*GROUP, [down]], Engine(reply))
     shown = summarise(played)
-    assert (shown["masked"], shown["masked_by"]) == (2, {"tool": 1, "judge": 1})
+    assert (shown["masked"], shown["masked_by"]) == (2, {"tool": 1, "policy": 0, "judge": 1})
     given = [
         decision.verdict
         for one in played
@@ -407,7 +378,7 @@ def test_a_run_with_a_judge_says_what_it_decided_and_what_that_took(run: Path, m
     assert [line["step"] for line in metrics] == [1, 2, 3]
     for line in metrics:
         assert {"calls", "prompt", "output", "seconds", "troubles"} <= line["judge"].keys()
-        assert line["masked_by"]["tool"] + line["masked_by"]["judge"] == line["masked"]
+        assert sum(line["masked_by"].values()) == line["masked"]
     before, after, summary = (
         json.loads((run / f"{name}.json").read_text("utf-8"))
         for name in ("before", "after", "summary")
@@ -439,10 +410,10 @@ def test_an_engine_that_breaks_in_a_run_leaves_a_checkpoint_from_which_it_goes_o
     out = tmp_path / "run"
     played = Stage.play
 
-    def breaks(self: Stage, rows: Any, sampler: Any, seed: Any) -> Any:
-        if len(seed) == 3 and seed[1] == 3:
+    def breaks(self: Stage, rows: Any, generator: Any, keys: Any) -> Any:
+        if keys[0][1] == 3:
             raise EngineError("the server is gone", "start it")
-        return played(self, rows, sampler, seed)
+        return played(self, rows, generator, keys)
 
     with monkeypatch.context() as patch, load_judge(model, files=loose.prompts) as judge:
         patch.setattr(Stage, "play", breaks)

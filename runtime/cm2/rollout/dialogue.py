@@ -6,10 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-
-from cm2.rollout.batch import Generate, Request
 from cm2.rollout.codec import Codec, read
+from cm2.rollout.generator import Line, PolicyFailure
 from cm2.simulate.backend import ToolFailure, error_text
 from cm2.trajectory import Call, Step, Trajectory, Turn
 
@@ -21,6 +19,7 @@ Stop = Literal[
     "max_tokens",
     "tool_failure",
     "judge_failure",
+    "policy_failure",
 ]
 CallTool = Callable[[str, Mapping[str, Any] | None], Awaitable[str]]
 
@@ -110,15 +109,13 @@ class _Tape:
         return len(self.prompt) + len(self.completion)
 
 
-async def play(
-    episode: Episode, codec: Codec, generate: Generate, limits: Limits, noise: np.random.Generator
-) -> Rollout:
+async def play(episode: Episode, codec: Codec, line: Line, limits: Limits) -> Rollout:
     """Play the dialogue to its end; `Rollout.stop` says why it ended.
 
     `done`: every turn ended with a reply. `strict`: a strict item did not hold. `max_steps`: a
     turn took more steps than allowed. `max_step_tokens`: a message did not end within its budget.
     `max_tokens`: the dialogue grew too long. `tool_failure`: a backend broke, `judge_failure`: the
-    judge did, on a strict item; `fault` says how.
+    judge did, on a strict item, `policy_failure`: what runs the policy did; `fault` says how.
     Raises EpisodeError where the opening alone leaves no room to answer.
     """
     tape = _Tape(codec.opening(episode.users[0]), [], [], [], [])
@@ -127,6 +124,7 @@ async def play(
             f"the opening of `{episode.task}` has {tape.length} tokens, "
             f"and a dialogue may have {limits.tokens}"
         )
+    given = tape.prompt
     turns: list[Turn] = []
     stop: Stop = "done"
     fault: str | None = None
@@ -144,7 +142,8 @@ async def play(
             if not goes_on:
                 stop = "strict"
                 break
-            tape.given(codec.user_suffix(user))
+            given = codec.user_suffix(user)
+            tape.given(given)
         steps: list[Step] = []
         turns.append(Turn(user))
         while True:
@@ -152,7 +151,11 @@ async def play(
             if budget <= 0:
                 stop = "max_tokens"
                 break
-            sampled = await generate(Request([*tape.prompt, *tape.completion], budget, noise))
+            try:
+                sampled = await line.say(given, budget)
+            except PolicyFailure as failure:
+                stop, fault = "policy_failure", str(failure)
+                break
             tape.sampled(sampled.ids, sampled.logprobs, t, len(steps))
             step = read(codec.text(sampled.ids), f"t{t}.s{len(steps)}")
             steps.append(step)
@@ -172,7 +175,8 @@ async def play(
             if len(steps) == limits.steps:
                 stop = "max_steps"
                 break
-            tape.given(codec.result_suffix(answers))
+            given = codec.result_suffix(answers)
+            tape.given(given)
         if stop != "done":
             break
     return Rollout(

@@ -20,9 +20,9 @@ def summarise(played: Sequence[Played]) -> dict[str, Any]:
     `reward`; `tasks`: mean reward a task; `items`: for each `task.turn.item` the share that passed
     (an item of a turn that was not reached did not); `well_formed`: the share that ended every turn
     with a reply; `stops`: how often each reason ended a dialogue; `masked`: how many were left out,
-    and `masked_by` how many of them for a tool and for the judge. Where a judge decided anything,
-    `verdicts` says of all rollouts how many verdicts it gave, and which share of them were
-    insufficient or errors.
+    and `masked_by` how many of them for a tool, for what runs the policy, and for the judge. Where
+    a judge decided anything, `verdicts` says of all rollouts how many verdicts it gave, and which
+    share of them were insufficient or errors.
     """
     kept = [one for one in played if not one.masked]
     tasks: dict[str, list[float]] = defaultdict(list)
@@ -49,7 +49,9 @@ def summarise(played: Sequence[Played]) -> dict[str, Any]:
 
 def _masked_by(played: Sequence[Played]) -> dict[str, int]:
     tool = sum(one.rollout.stop == "tool_failure" for one in played)
-    return {"tool": tool, "judge": sum(one.masked for one in played) - tool}
+    policy = sum(one.rollout.stop == "policy_failure" for one in played)
+    judge = sum(one.masked for one in played) - tool - policy
+    return {"tool": tool, "policy": policy, "judge": judge}
 
 
 def _verdicts(played: Sequence[Played]) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from cm2.rollout.batch import Request, Sampled
+from cm2.rollout.batch import Request
+from cm2.rollout.generator import Sampled
 
 
 class ModelSampler:
-    """A sampler for `play_together`.
+    """A sampler for `Batches`.
 
     `temperature` 0 takes the likeliest token; log-probabilities are those of the distribution that
     was sampled from (at temperature 0, of the model's own). `batch` bounds how many sequences are

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from msgspec.structs import replace
 
 from cm2.judging import Judging
-from cm2.rollout.batch import Seat
 from cm2.rollout.dialogue import JudgeFailure, Rollout
 from cm2.trajectory import Trajectory
 from cm2dsl.reward.card import Scored, gate_open, score_facts
@@ -20,7 +19,7 @@ class Scoring(ABC):
     """The score of one rollout, from its first turn on."""
 
     @abstractmethod
-    async def goes_on(self, trajectory: Trajectory, seat: Seat) -> bool:
+    async def goes_on(self, trajectory: Trajectory) -> bool:
         """Whether the dialogue goes on after its last turn so far. Raises JudgeFailure."""
 
     @abstractmethod
@@ -42,7 +41,7 @@ class ByChecks(Scoring):
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
-    async def goes_on(self, trajectory: Trajectory, seat: Seat) -> bool:
+    async def goes_on(self, trajectory: Trajectory) -> bool:
         turn = self._plan.instance.task.turns[len(trajectory.turns) - 1]
         if not any(item.strict for item in turn.items):
             return True
@@ -61,10 +60,9 @@ class ByJudge(Scoring):
     def __init__(self, judging: Judging) -> None:
         self._judging = judging
 
-    async def goes_on(self, trajectory: Trajectory, seat: Seat) -> bool:
-        judging = self._judging
-        judging.ended(trajectory)
-        opened = await (seat.aside(judging.gate()) if judging.waits() else judging.gate())
+    async def goes_on(self, trajectory: Trajectory) -> bool:
+        self._judging.ended(trajectory)
+        opened = await self._judging.gate()
         if isinstance(opened, Decision):
             raise JudgeFailure(opened.reason)
         return opened

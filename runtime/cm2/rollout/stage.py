@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,9 @@ import numpy as np
 from cm2.bundle import Bundle
 from cm2.judge.judge import Judge
 from cm2.judging import Judging
-from cm2.rollout.batch import Sampler, Seat, play_together
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Episode, Limits, Rollout, play
+from cm2.rollout.generator import Generator
 from cm2.rollout.scoring import ByChecks, ByJudge, Scoring
 from cm2.simulate.simulator import Simulator
 from cm2.tasks import task_group
@@ -38,6 +39,9 @@ class Played:
 
 
 _Ended = tuple[Rollout, "asyncio.Task[Scored]"]
+
+Key = Sequence[int]
+"""What the noise of one rollout is drawn from; its name, too."""
 
 
 class Stage:
@@ -63,35 +67,47 @@ class Stage:
         self._judge = judge
 
     def play(
-        self, instances: Sequence[Instance], sampler: Sampler, seed: Sequence[int]
+        self,
+        instances: Sequence[Instance],
+        generator: Generator,
+        keys: Sequence[Key],
+        concurrent: int | None = None,
     ) -> list[Played]:
-        """One rollout for each instance, in order; rollout i draws its noise from (*seed, i).
+        """One rollout for each instance, in order, at most `concurrent` at a time.
 
+        Rollout i draws its noise from `keys[i]`, numbers that are not negative, and has them for
+        its name: what it is does not depend on which others are played, nor on how many at once.
         Raises EngineError where the judge can decide nothing at all.
         """
-        work = self._play(instances, sampler, seed)
+        work = self._play(instances, generator, keys, concurrent)
         return asyncio.run(work) if self._judge is None else self._judge.run(work)
 
     async def _play(
-        self, instances: Sequence[Instance], sampler: Sampler, seed: Sequence[int]
+        self,
+        instances: Sequence[Instance],
+        generator: Generator,
+        keys: Sequence[Key],
+        concurrent: int | None,
     ) -> list[Played]:
-        async with task_group() as group:
+        free: AbstractAsyncContextManager[object] = (
+            nullcontext() if concurrent is None else asyncio.Semaphore(concurrent)
+        )
 
-            def dialogue(index: int, instance: Instance) -> Callable[[Seat], Awaitable[_Ended]]:
-                name = "-".join(str(part) for part in (*seed, index))
-                noise = np.random.default_rng([*seed, index])
+        async def one(instance: Instance, key: Key, group: asyncio.TaskGroup) -> _Ended:
+            async with free:
+                scoring = self._scoring(instance, group)
+                episode = self._episode("-".join(map(str, key)), instance, scoring)
+                with generator.open(np.random.default_rng(list(key))) as line:
+                    rollout = await play(episode, self._codec, line, self._limits)
+            # The others do not wait for its score.
+            return rollout, group.create_task(scoring.end(rollout))
 
-                async def start(seat: Seat) -> _Ended:
-                    scoring = self._scoring(instance, group)
-                    episode = self._episode(name, instance, scoring, seat)
-                    rollout = await play(episode, self._codec, seat.generate, self._limits, noise)
-                    # The others do not wait for its score.
-                    return rollout, group.create_task(scoring.end(rollout))
-
-                return start
-
-            dialogues = [dialogue(i, instance) for i, instance in enumerate(instances)]
-            ended = await play_together(dialogues, sampler)
+        async with generator, task_group() as group:
+            playing = [
+                group.create_task(one(instance, key, group))
+                for instance, key in zip(instances, keys, strict=True)
+            ]
+        ended = [task.result() for task in playing]
         return [Played(rollout, score.result()) for rollout, score in ended]
 
     def _scoring(self, instance: Instance, group: asyncio.TaskGroup) -> Scoring:
@@ -100,7 +116,7 @@ class Stage:
             return ByChecks(plan)
         return ByJudge(Judging(self._bundle, plan, self._judge, group, masks=True))
 
-    def _episode(self, name: str, instance: Instance, scoring: Scoring, seat: Seat) -> Episode:
+    def _episode(self, name: str, instance: Instance, scoring: Scoring) -> Episode:
         turns = instance.task.turns
         values = instance.row.values if instance.row is not None else None
         world = self._simulator.world(instance.id, values)
@@ -108,14 +124,11 @@ class Stage:
         async def call_tool(tool: str, arguments: Mapping[str, Any] | None) -> str:
             return (await world.call(tool, arguments)).text
 
-        async def goes_on(trajectory: Trajectory) -> bool:
-            return await scoring.goes_on(trajectory, seat)
-
         return Episode(
             id=name,
             task=instance.id,
             system=self._bundle.spec.system,
             users=[ir.fill(turn.user, instance.row) for turn in turns],
             call_tool=call_tool,
-            goes_on=goes_on,
+            goes_on=scoring.goes_on,
         )

@@ -16,16 +16,18 @@ from transformers import PrinterCallback, set_seed
 from cm2.bundle import Bundle
 from cm2.judge.judge import Judge
 from cm2.recordings import read_recordings
+from cm2.rollout.batch import Batches
 from cm2.rollout.policy import Policy, load_policy
 from cm2.rollout.report import record, summarise
 from cm2.rollout.sampler import ModelSampler
 from cm2.rollout.stage import Played, Stage
+from cm2.train.arguments import grpo_arguments
 from cm2.train.config import Config
 from cm2.train.credit import group_credit
 from cm2.train.folder import CHECKPOINTS, METRICS, ROLLOUTS, SUMMARY, RunError, RunFolder
 from cm2.train.meter import Meter, total
 from cm2.train.policy import cold_started
-from cm2.train.trainer import ChecklistTrainer, grpo_arguments
+from cm2.train.trainer import ChecklistTrainer
 from cm2.train.watch import Watch
 from cm2.trajectory import Trajectory
 from cm2dsl.reward.instance import Instance, instances
@@ -61,6 +63,7 @@ def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None)
     stage = Stage(bundle, policy.codec, config.limits, recordings, judge)
     meter = Meter(judge)
     sampler = ModelSampler(policy.model, end=policy.ends, pad=policy.codec.pad, temperature=1.0)
+    generator = Batches(sampler)
 
     def evaluate(phase: str, step: int) -> dict[str, Any]:
         rows = [row for row in heldout or training for _ in range(config.samples)]
@@ -68,7 +71,8 @@ def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None)
         played: list[Played] = []
         for start in tqdm(chunks, desc=f"evaluating {phase}", unit="batch"):
             some = rows[start : start + config.group * config.groups]
-            played += stage.play(some, sampler, (config.seed, start))
+            keys = [(config.seed, 0, start + i) for i in range(len(some))]
+            played += stage.play(some, generator, keys)
         folder.append(ROLLOUTS, (record(one, phase, step) for one in played))
         summary = {**summarise(played), **meter.read()}
         folder.write_json(f"{phase}.json", summary)
@@ -83,8 +87,9 @@ def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None)
 
     def rollouts(prompts: list[str], trainer: ChecklistTrainer) -> dict[str, Any]:
         step = trainer.state.global_step + 1
-        seed = (config.seed, step, trainer.accelerator.process_index + 1)
-        played = stage.play([by_id[prompt] for prompt in prompts], sampler, seed)
+        first = trainer.accelerator.process_index * len(prompts)
+        keys = [(config.seed, step, first + i) for i in range(len(prompts))]
+        played = stage.play([by_id[prompt] for prompt in prompts], generator, keys)
         watch.saw(played, step)
         return {
             "prompt_ids": [one.rollout.prompt for one in played],
