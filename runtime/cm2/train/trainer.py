@@ -10,18 +10,14 @@ credit differ in this tensor and in nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
 from accelerate.utils import gather_object
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOTrainer
 
 from cm2.rollout.dialogue import Rollout
 from cm2.rollout.stage import Played
-from cm2.train.config import Config
-from cm2.train.folder import CHECKPOINTS
 from cm2dsl.reward.credit import RolloutCredit
 
 AssignCredit = Callable[[Sequence[Played]], Sequence[RolloutCredit]]
@@ -67,39 +63,3 @@ def advantage_tensor(
                 turn, step = place
                 tensor[row, column] = credit.advantages[turn][step]
     return tensor
-
-
-def grpo_arguments(config: Config, out: Path) -> GRPOConfig:
-    """TRL's arguments for a run. Advantages and rollouts are ours, so what is left is the update.
-
-    `group * groups` rollouts make one update; `loss_type="dapo"` weighs every sampled token the
-    same, `beta=0` keeps no reference model, and the learning rate goes down in the last third.
-    """
-    cuda = torch.cuda.is_available()
-    processes = PartialState().num_processes
-    return GRPOConfig(
-        output_dir=str(out / CHECKPOINTS),
-        seed=config.seed,
-        max_steps=config.steps,
-        num_generations=config.group,
-        per_device_train_batch_size=config.micro_batch,
-        gradient_accumulation_steps=config.group * config.groups // config.micro_batch // processes,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type="warmup_stable_decay",
-        lr_scheduler_kwargs={"num_decay_steps": config.steps // 3},
-        warmup_steps=min(5, config.steps // 3),
-        max_completion_length=config.limits.tokens,
-        temperature=1.0,
-        beta=0.0,
-        loss_type="dapo",
-        scale_rewards="none",
-        use_cpu=not cuda,
-        bf16=cuda,
-        gradient_checkpointing=cuda,
-        save_strategy="steps",
-        save_steps=config.checkpoint_every,
-        save_total_limit=1,
-        logging_steps=1,
-        report_to="none",
-        disable_tqdm=True,
-    )

@@ -1,0 +1,198 @@
+"""A run's config as the arguments of TRL's trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from trl import GRPOConfig
+
+from cm2.train.config import Config
+from cm2.train.folder import CHECKPOINTS, RunError
+from cm2dsl.diagnostic import suggest
+
+_OURS = "it is the run's own"
+_PLAYED = "rollouts are played here, and not by TRL's generation"
+_CREDIT = "rewards and advantages come from the checklist"
+_HUB = "a run leaves everything in its folder, and uploads nothing"
+_LOGGED = "a run logs every step"
+REFUSED: Mapping[str, str] = {
+    "output_dir": f"{_OURS}: give --out",
+    "seed": f"{_OURS}: set `seed`",
+    "data_seed": f"{_OURS}: set `seed`",
+    "max_steps": f"{_OURS}: set `steps`",
+    "num_train_epochs": f"{_OURS}: set `steps`",
+    "num_generations": f"{_OURS}: set `group`",
+    "num_generations_eval": f"{_OURS}: set `validation.samples`",
+    "per_device_train_batch_size": f"{_OURS}: set `micro_batch`",
+    "per_device_eval_batch_size": f"{_OURS}: set `micro_batch`",
+    "gradient_accumulation_steps": f"{_OURS}: set `groups`, `group`, `micro_batch` and `updates`",
+    "generation_batch_size": f"{_OURS}: set `groups` and `group`",
+    "steps_per_generation": f"{_OURS}: set `updates`",
+    "auto_find_batch_size": f"{_OURS}: set `micro_batch`",
+    "num_iterations": f"{_OURS}: set `iterations`",
+    "learning_rate": f"{_OURS}: set `learning_rate`",
+    "beta": f"{_OURS}: set `beta`",
+    "epsilon": f"{_OURS}: set `epsilon`",
+    "epsilon_high": f"{_OURS}: set `epsilon_high`",
+    "loss_type": f"{_OURS}: set `loss`",
+    "warmup_steps": f"{_OURS}: set `warmup`",
+    "weight_decay": f"{_OURS}: set `weight_decay`",
+    "max_grad_norm": f"{_OURS}: set `max_grad_norm`",
+    "temperature": f"{_OURS}: set `sampling.temperature`",
+    "top_p": f"{_OURS}: set `sampling.top_p`",
+    "top_k": f"{_OURS}: set `sampling.top_k`",
+    "min_p": f"{_OURS}: set `sampling.min_p`",
+    "max_completion_length": f"{_OURS}: set `limits.tokens`",
+    "gradient_checkpointing": f"{_OURS}: set `gradient_checkpointing`",
+    "report_to": f"{_OURS}: set `report_to`",
+    "save_steps": f"{_OURS}: set `checkpoint_every`",
+    "save_strategy": f"{_OURS}: set `checkpoint_every`",
+    "save_total_limit": f"{_OURS}: the newest checkpoint is kept, and the best policy",
+    "save_only_model": "a run could not be resumed then",
+    "ignore_data_skip": "which rows a step plays follows from the step",
+    "shuffle_dataset": "which rows a step plays is drawn here: set `rows.draw`",
+    "train_sampling_strategy": "which rows a step plays is drawn here: set `rows.draw`",
+    "remove_unused_columns": "rollouts travel in columns of their own",
+    "resume_from_checkpoint": "a run is resumed by starting it again with its folder as --out",
+    "load_best_model_at_end": f"{_OURS}: set `keep`",
+    "metric_for_best_model": "the best policy is that of the highest validation reward",
+    "greater_is_better": "the best policy is that of the highest validation reward",
+    **dict.fromkeys(("do_eval", "do_train", "do_predict", "eval_on_start"), _OURS),
+    **dict.fromkeys(
+        ("eval_strategy", "eval_steps", "eval_delay", "eval_accumulation_steps"),
+        f"{_OURS}: set `validation.every`",
+    ),
+    **dict.fromkeys(
+        (
+            "generation_kwargs",
+            "chat_template_kwargs",
+            "repetition_penalty",
+            "cache_implementation",
+            "use_transformers_continuous_batching",
+            "transformers_continuous_batching_config",
+            "use_transformers_paged",
+            "max_tool_calling_iterations",
+            "vllm_structured_outputs_regex",
+        ),
+        _PLAYED,
+    ),
+    "model_init_kwargs": "the model is loaded before TRL sees it",
+    "mask_truncated_completions": "a dialogue that hits a limit is a fact about the policy",
+    **dict.fromkeys(("reward_weights", "multi_objective_aggregation"), _CREDIT),
+    "scale_rewards": f"{_CREDIT}: set `credit.scale`",
+    **dict.fromkeys(
+        (
+            "push_to_hub",
+            "hub_model_id",
+            "hub_token",
+            "hub_private_repo",
+            "hub_revision",
+            "hub_strategy",
+            "hub_always_push",
+            "log_completions_hub_repo",
+        ),
+        _HUB,
+    ),
+    **dict.fromkeys(
+        ("logging_steps", "logging_strategy", "logging_first_step", "disable_tqdm"), _LOGGED
+    ),
+    "log_completions": "rollouts.jsonl has them all",
+    "vllm_importance_sampling_cap": f"{_OURS}: set `truncate`",
+    "vllm_importance_sampling_clip_max": f"{_OURS}: set `truncate`",
+    "vllm_importance_sampling_correction": f"{_OURS}: set `truncate`",
+}
+"""What TRL's GRPOConfig takes and a run's table `[trl]` does not, and why."""
+
+_SCHEDULES = {
+    "constant": "constant_with_warmup",
+    "linear": "linear",
+    "cosine": "cosine",
+    "decay": "warmup_stable_decay",
+}
+
+
+def check_trl(given: Mapping[str, Any]) -> None:
+    """Raises RunError for a key of `[trl]` that is none of GRPOConfig's, or is refused."""
+    known = {one.name for one in fields(GRPOConfig)}
+    for key in given:
+        if key in REFUSED:
+            raise RunError(f"`trl.{key}` cannot be set: {REFUSED[key]}")
+        if key not in known:
+            allowed = sorted(known - REFUSED.keys())
+            raise RunError(f"TRL's GRPOConfig has no `{key}`; {suggest(key, allowed)}")
+
+
+def grpo_arguments(config: Config, out: Path) -> GRPOConfig:
+    """TRL's arguments for a run. Advantages and rollouts are ours, so what is left is the update.
+
+    A step's `group * groups` rollouts make `updates` updates, `iterations` times over; TRL counts
+    each of these as a step of its own. `loss` `dapo` weighs every sampled token the same, and
+    `beta` 0 keeps no reference model. Raises RunError where TRL takes no such arguments.
+    """
+    check_trl(config.trl)
+    cuda = torch.cuda.is_available()
+    processes = PartialState().num_processes
+    passes = config.group * config.groups // config.micro_batch // processes
+    checkpointing = cuda if config.gradient_checkpointing is None else config.gradient_checkpointing
+    arguments: dict[str, Any] = {
+        "output_dir": str(out / CHECKPOINTS),
+        "seed": config.seed,
+        "max_steps": trl_steps(config),
+        "num_generations": config.group,
+        "per_device_train_batch_size": config.micro_batch,
+        "gradient_accumulation_steps": passes // config.updates,
+        "steps_per_generation": passes,
+        "num_iterations": config.iterations,
+        "shuffle_dataset": False,  # a prompt is a place in the step: cm2.train.rows draws the rows
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": _SCHEDULES[config.schedule],
+        "warmup_steps": min(config.warmup * updates_of(config), trl_steps(config) // 3),
+        "weight_decay": config.weight_decay,
+        "max_grad_norm": config.max_grad_norm,
+        "max_completion_length": config.limits.tokens,
+        "temperature": config.sampling.temperature,
+        "top_p": config.sampling.top_p,
+        "top_k": config.sampling.top_k,
+        "min_p": config.sampling.min_p or None,
+        "beta": config.beta,
+        "epsilon": config.epsilon,
+        "epsilon_high": config.epsilon_high,
+        "loss_type": config.loss,
+        "scale_rewards": "none",
+        "vllm_importance_sampling_correction": config.truncate is not None,
+        "vllm_importance_sampling_mode": "token_truncate",
+        "vllm_importance_sampling_clip_max": config.truncate,
+        "use_cpu": not cuda,
+        "bf16": cuda and config.dtype != "float16",
+        "fp16": cuda and config.dtype == "float16",
+        "gradient_checkpointing": checkpointing,
+        "save_strategy": "steps",
+        "save_steps": config.checkpoint_every * updates_of(config),
+        "save_total_limit": 1,
+        "logging_steps": updates_of(config),
+        "report_to": list(config.report_to) or "none",
+        "disable_tqdm": True,
+    }
+    if config.schedule == "decay":
+        down = round(config.decay * trl_steps(config))
+        arguments["lr_scheduler_kwargs"] = {"num_decay_steps": down}
+    try:
+        return GRPOConfig(**arguments | dict(config.trl))
+    except (TypeError, ValueError, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise RunError(f"TRL does not take these arguments: {reason}") from None
+
+
+def updates_of(config: Config) -> int:
+    """How often the policy is updated in a step; TRL counts each as a step of its own."""
+    return config.iterations * config.updates
+
+
+def trl_steps(config: Config) -> int:
+    """The run's length as TRL counts it."""
+    return config.steps * updates_of(config)
