@@ -64,6 +64,12 @@ class Judging:
         self._after = {one.name: one.item.after for one in every}
         self.withdrawn = False
 
+    @property
+    def gateless(self) -> bool:
+        """Whether the task has no turns of its own, as its user is simulated: nothing is decided
+        before the dialogue is over."""
+        return not self._card.plan.instance.task.turns
+
     def ended(self, trajectory: Trajectory) -> None:
         """The dialogue's last turn so far has ended, and the gates before it were open."""
         self._see(trajectory)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from rollout_doubles import chatml_tokenizer, tiny_tokenizer, tool_call
 
-from cm2.rollout.codec import Codec, read, write
+from cm2.rollout.codec import Codec
+from cm2.rollout.messages import read, write
 from cm2.trajectory import Call, Step
 
 TOOLS = [{"type": "function", "function": {"name": "lookup", "parameters": {"type": "object"}}}]

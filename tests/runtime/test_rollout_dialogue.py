@@ -11,7 +11,8 @@ from rollout_doubles import tiny_tokenizer, tool_call
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Episode, EpisodeError, Limits, Rollout, play, well_formed
 from cm2.rollout.generator import Line, PolicyFailure, Sampled
-from cm2.simulate.backend import ToolFailure
+from cm2.rollout.users import Script
+from cm2.simulate.backend import Answer, ToolFailure
 
 LOOK_UP = tool_call("lookup", booking="AB12")
 ROOMY = Limits(steps=3, step_tokens=80, tokens=2000)
@@ -44,15 +45,15 @@ def rollout(
     goes_on: bool = True,
     ended: bool = True,
 ) -> Rollout:
-    async def call_tool(tool, arguments):
-        if tool == "broken":
+    async def answer(calls):
+        if any(call.tool == "broken" for call in calls):
             raise ToolFailure("the booking system is down")
-        return '{"fare": "flex"}' if arguments is not None else '{"error": "no object"}'
+        return [Answer('{"fare": "flex"}', "replay") for _ in calls]
 
     async def gate(trajectory):
         return goes_on
 
-    episode = Episode("e", "serve", "Be brief.", users, call_tool, gate)
+    episode = Episode("e", "serve", "Be brief.", Script(users), answer, gate)
     return asyncio.run(play(episode, CODEC, Speaker(says, ended), limits))
 
 
@@ -89,8 +90,8 @@ def test_sampled_ids_are_kept_where_the_tokenizer_would_write_them_otherwise():
     odd = [CODEC.tokenizer.convert_tokens_to_ids(char) for char in "done"]
     assert CODEC.tokenizer("done", add_special_tokens=False)["input_ids"] != odd
 
-    async def call_tool(tool, arguments):
-        return "{}"
+    async def answer(calls):
+        return [Answer("{}", "replay") for _ in calls]
 
     class Odd(Line):
         async def say(self, given, budget):
@@ -99,7 +100,7 @@ def test_sampled_ids_are_kept_where_the_tokenizer_would_write_them_otherwise():
     async def goes_on(trajectory):
         return True
 
-    episode = Episode("e", "serve", "", ["Hi", "Again"], call_tool, goes_on)
+    episode = Episode("e", "serve", "", Script(["Hi", "Again"]), answer, goes_on)
     played = asyncio.run(play(episode, CODEC, Odd(), Limits()))
     assert played.completion[:5] == played.completion[-5:] == [*odd, CODEC.end]
 
@@ -117,7 +118,9 @@ def test_a_malformed_call_gets_an_error_and_the_dialogue_goes_on():
     first = played.trajectory.turns[0].steps[0]
     assert first.malformed is not None
     assert first.reply == ""
-    assert '{"error":"the call is not' in CODEC.tokenizer.decode(played.completion)
+    assert '{"error":"the call cannot be read: not JSON at column 11' in CODEC.tokenizer.decode(
+        played.completion
+    )
 
 
 def test_a_turn_that_only_calls_tools_stops_at_the_step_limit():
@@ -163,13 +166,13 @@ def test_a_policy_that_breaks_is_a_fault_and_what_was_said_before_is_kept():
 def test_the_policy_is_given_what_is_new_alone():
     speaker = Speaker([LOOK_UP, "It is flex.", "Bye."])
 
-    async def call_tool(tool, arguments):
-        return "{}"
+    async def answer(calls):
+        return [Answer("{}", "replay") for _ in calls]
 
     async def goes_on(trajectory):
         return True
 
-    episode = Episode("e", "serve", "", ["Cancel AB12", "Thanks"], call_tool, goes_on)
+    episode = Episode("e", "serve", "", Script(["Cancel AB12", "Thanks"]), answer, goes_on)
     played = asyncio.run(play(episode, CODEC, speaker, ROOMY))
     opening, results, user = speaker.given
     assert opening == played.prompt

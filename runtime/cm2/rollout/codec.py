@@ -4,47 +4,53 @@ The opening is rendered once. Afterwards only what is *added* (tool results or t
 and the header of the next assistant message) is rendered and tokenised: ids that were sampled are
 never decoded and tokenised again, so the trainer sees the very tokens the policy chose.
 
-Assistant messages are written and read in the Hermes form that the Qwen family uses:
-`<think>…</think>`, then the reply, then one `<tool_call>{"name": …, "arguments": {…}}</tool_call>`
-a call.
+How assistant messages are written and read is in `cm2.rollout.messages`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cm2.trajectory import Call, Step
+from jinja2 import TemplateError
+
+from cm2.rollout.messages import write
+from cm2.trajectory import Step
 
 _SENTINEL = "assistant-message"
-_THINK = "<think>"
-_UNTHINK = "</think>"
-_OPEN = "<tool_call>"
-_CLOSE = "</tool_call>"
 
 Message = Mapping[str, Any]
+
+_USER: Message = {"role": "user", "content": "user-message"}
+
+_ENDLESS = (
+    "the chat template does not end an assistant message with a control token, "
+    "so a dialogue cannot be continued token by token"
+)
 
 
 class Codec:
     """The chat format of one tokenizer, with a fixed system prompt and fixed tools.
 
-    `tools` are OpenAI tool schemas. Raises ValueError where the tokenizer has no chat template, or
-    its template does not end an assistant message with the end-of-sequence token.
+    `tools` are OpenAI tool schemas. `end` is the token that ends an assistant message, as the
+    template has it: not every tokenizer calls it its end-of-sequence token. Raises ValueError where
+    the tokenizer has no chat template, or one by which a dialogue cannot be continued.
     """
 
     def __init__(self, tokenizer: Any, *, system: str = "", tools: Sequence[Message] = ()) -> None:
         if not tokenizer.chat_template:
             raise ValueError("the tokenizer has no chat template")
         self.tokenizer = tokenizer
-        self.end: int = tokenizer.eos_token_id
-        self.pad: int = tokenizer.eos_token_id
-        if tokenizer.pad_token_id is not None:
-            self.pad = tokenizer.pad_token_id
         self._tools = [dict(tool) for tool in tools] or None
         self._head = [{"role": "system", "content": system}] if system else []
         self._control = sorted(tokenizer.all_special_tokens, key=len, reverse=True)
-        self.user_suffix("")  # a template that cannot be continued is refused here
+        self._end_text = self._found_end()
+        self.end: int = tokenizer.convert_tokens_to_ids(self._end_text)
+        self.pad: int = self.end if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        # What cannot be continued is refused here, and not in the middle of a dialogue.
+        self.user_suffix("")
+        if self._tools is not None:
+            self.result_suffix([("a", "tool", "1"), ("b", "tool", "2")])
 
     def opening(self, user: str) -> list[int]:
         """The ids of the system prompt, the tools, the first user message and the next header."""
@@ -52,16 +58,16 @@ class Codec:
 
     def user_suffix(self, user: str) -> list[int]:
         """What follows a finished assistant message: the next user turn and the next header."""
-        return self._suffix({}, [self._message("user", user)])
+        return self._suffix([self._message("user", user)])
 
     def result_suffix(self, results: Sequence[tuple[str, str, str]]) -> list[int]:
         """What follows an assistant message with calls. `results` are (call id, tool, text)."""
-        asked = [_tool_call(call_id, tool, {}) for call_id, tool, _ in results]
+        named = [(call_id, self._plain(tool), text) for call_id, tool, text in results]
         told = [
             {**self._message("tool", text), "name": tool, "tool_call_id": call_id}
-            for call_id, tool, text in results
+            for call_id, tool, text in named
         ]
-        return self._suffix({"tool_calls": asked}, told)
+        return self._suffix(told, [(call_id, tool) for call_id, tool, _ in named])
 
     def message(self, step: Step) -> list[int]:
         """The ids of an assistant message as the policy would sample it, with its end token."""
@@ -76,106 +82,58 @@ class Codec:
             )
         )
 
-    def _suffix(self, asked: Message, added: Sequence[Message]) -> list[int]:
-        assistant = {"role": "assistant", "content": _SENTINEL, **asked}
-        before = [*self._head, {"role": "user", "content": "user-message"}, assistant]
-        text = self._render([*before, *added])
-        end = self.tokenizer.eos_token
-        found = text.find(end, text.rfind(_SENTINEL))
-        if _SENTINEL not in text or found < 0:
-            raise ValueError(
-                f"the chat template does not end an assistant message with {end!r}, "
-                "so a dialogue cannot be continued token by token"
-            )
-        return self._ids(text[found + len(end) :])
+    def _suffix(self, added: Sequence[Message], asked: Sequence[tuple[str, str]] = ()) -> list[int]:
+        """The ids of what is added behind an assistant message, which asked for some calls.
+
+        The message is rendered with a mark in it, also in its last call: not every template shows
+        what is said beside calls. What follows the mark and the end of the message is added.
+        """
+        mark = _SENTINEL
+        while any(mark in str(message["content"]) for message in added):
+            mark += "-"
+        assistant: dict[str, Any] = {"role": "assistant", "content": mark}
+        if asked:
+            assistant["tool_calls"] = [_tool_call(id, tool, {"mark": mark}) for id, tool in asked]
+        text = self._render([*self._head, _USER, assistant, *added])
+        found = text.find(self._end_text, text.rfind(mark))
+        if mark not in text or found < 0:
+            raise ValueError(_ENDLESS)
+        return self._ids(text[found + len(self._end_text) :])
+
+    def _found_end(self) -> str:
+        """The control token that the template puts behind what an assistant says."""
+        said_last = {"role": "assistant", "content": _SENTINEL}
+        text = self._render([*self._head, _USER, said_last], header=False)
+        _, said, rest = text.rpartition(_SENTINEL)
+        known = [*self._control, *sorted(self.tokenizer.get_added_vocab(), key=len, reverse=True)]
+        end = next((token for token in known if token and rest.lstrip().startswith(token)), None)
+        if not said or end is None:
+            raise ValueError(_ENDLESS)
+        return end
 
     def _message(self, role: str, content: str) -> dict[str, Any]:
-        """A message whose text cannot be read as control tokens of the chat format."""
-        for token in self._control:
-            content = content.replace(token, f"{token[0]} {token[1:]}")
-        return {"role": role, "content": content}
+        return {"role": role, "content": self._plain(content)}
 
-    def _render(self, messages: Sequence[Message]) -> str:
-        return str(
-            self.tokenizer.apply_chat_template(
-                list(messages), tools=self._tools, tokenize=False, add_generation_prompt=True
+    def _plain(self, text: str) -> str:
+        """The text, which cannot be read as control tokens of the chat format."""
+        for token in self._control:
+            apart = f"{token[0]} {token[1:]}" if len(token) > 1 else "\N{REPLACEMENT CHARACTER}"
+            text = text.replace(token, apart)
+        return text
+
+    def _render(self, messages: Sequence[Message], header: bool = True) -> str:
+        try:
+            return str(
+                self.tokenizer.apply_chat_template(
+                    list(messages), tools=self._tools, tokenize=False, add_generation_prompt=header
+                )
             )
-        )
+        except TemplateError as error:
+            said = " ".join(str(error).split())
+            raise ValueError(f"the chat template does not show such a dialogue: {said}") from error
 
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-def write(step: Step) -> str:
-    """An assistant message as text; `read` gives the step back (call ids and results aside)."""
-    thought = f"{_THINK}\n{step.reasoning}\n{_UNTHINK}\n\n" if step.reasoning else ""
-    calls = [f"{_OPEN}\n{_call_json(call)}\n{_CLOSE}" for call in step.calls]
-    if step.malformed is not None:
-        calls.append(step.malformed)
-    return thought + "\n".join(part for part in (step.reply, *calls) if part)
-
-
-def read(text: str, prefix: str) -> Step:
-    """The step that an assistant message is. Call ids are `{prefix}.0`, `{prefix}.1` and so on.
-
-    A call that cannot be read (an unclosed or stray tag, no JSON object, no name) becomes
-    `malformed`; a call whose arguments are no object keeps `arguments` None.
-    """
-    reasoning, text = _split_reasoning(text)
-    first, *chunks = text.split(_OPEN)
-    reply = [first]
-    calls: list[Call] = []
-    malformed: list[str] = []
-    if _CLOSE in first:
-        reply, malformed = [], [first.strip()]
-    for chunk in chunks:
-        body, closed, rest = chunk.partition(_CLOSE)
-        call = _read_call(body, f"{prefix}.{len(calls)}") if closed else None
-        if call is None:
-            malformed.append(f"{_OPEN}{body}{closed}")
-        else:
-            calls.append(call)
-        if _CLOSE in rest:
-            malformed.append(rest.strip())
-        else:
-            reply.append(rest)
-    return Step(
-        reply="\n".join(part.strip() for part in reply if part.strip()),
-        reasoning=reasoning,
-        calls=tuple(calls),
-        malformed="\n".join(malformed) if malformed else None,
-    )
-
-
-def _split_reasoning(text: str) -> tuple[str, str]:
-    """(reasoning, rest). A template may have opened the thought already; an unclosed one is all."""
-    head, closed, rest = text.partition(_UNTHINK)
-    if closed:
-        return head.replace(_THINK, "", 1).strip(), rest
-    if text.lstrip().startswith(_THINK):
-        return text.lstrip()[len(_THINK) :].strip(), ""
-    return "", text
-
-
-def _read_call(body: str, call_id: str) -> Call | None:
-    try:
-        written = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(written, dict) or not isinstance(written.get("name"), str):
-        return None
-    arguments = written.get("arguments", {})
-    return Call(
-        id=call_id,
-        tool=written["name"],
-        arguments=arguments if isinstance(arguments, dict) else None,
-        raw=arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False),
-    )
-
-
-def _call_json(call: Call) -> str:
-    arguments = call.raw if call.arguments is None else dict(call.arguments)
-    return json.dumps({"name": call.tool, "arguments": arguments}, ensure_ascii=False)
 
 
 def _tool_call(call_id: str, tool: str, arguments: Message) -> dict[str, Any]:

@@ -42,7 +42,10 @@ class ByChecks(Scoring):
         self._plan = plan
 
     async def goes_on(self, trajectory: Trajectory) -> bool:
-        turn = self._plan.instance.task.turns[len(trajectory.turns) - 1]
+        turns = self._plan.instance.task.turns
+        if not turns:  # a simulated user passes no gates: all items are of task scope
+            return True
+        turn = turns[len(trajectory.turns) - 1]
         if not any(item.strict for item in turn.items):
             return True
         return gate_open(turn, self._scored(trajectory).outcomes)
@@ -61,6 +64,8 @@ class ByJudge(Scoring):
         self._judging = judging
 
     async def goes_on(self, trajectory: Trajectory) -> bool:
+        if self._judging.gateless:
+            return True
         self._judging.ended(trajectory)
         opened = await self._judging.gate()
         if isinstance(opened, Decision):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -17,9 +16,11 @@ from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Episode, Limits, Rollout, play
 from cm2.rollout.generator import Generator
 from cm2.rollout.scoring import ByChecks, ByJudge, Scoring
+from cm2.rollout.users import Script
+from cm2.simulate.backend import Answer
 from cm2.simulate.simulator import Simulator
 from cm2.tasks import task_group
-from cm2.trajectory import Trajectory
+from cm2.trajectory import Call, Trajectory
 from cm2dsl import ir
 from cm2dsl.reward.card import Scored
 from cm2dsl.reward.instance import Instance
@@ -121,14 +122,14 @@ class Stage:
         values = instance.row.values if instance.row is not None else None
         world = self._simulator.world(instance.id, values)
 
-        async def call_tool(tool: str, arguments: Mapping[str, Any] | None) -> str:
-            return (await world.call(tool, arguments)).text
+        async def answer(calls: Sequence[Call]) -> list[Answer]:
+            return [await world.call(call.tool, call.arguments) for call in calls]
 
         return Episode(
             id=name,
             task=instance.id,
             system=self._bundle.spec.system,
-            users=[ir.fill(turn.user, instance.row) for turn in turns],
-            call_tool=call_tool,
+            user=Script([ir.fill(turn.user, instance.row) for turn in turns]),
+            answer=answer,
             goes_on=scoring.goes_on,
         )

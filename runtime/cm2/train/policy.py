@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from cm2.bundle import Bundle
-from cm2.rollout.codec import write
+from cm2.rollout.messages import write
 from cm2.rollout.policy import Policy, codec_for
 from cm2.train.coldstart import cold_start, encode
 from cm2.train.config import Tiny
