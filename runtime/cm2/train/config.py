@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
 from cm2.rollout.dialogue import Limits
+from cm2.train.presets import TINY
 from cm2dsl.reward.credit import Baseline, Level, Scale, Unreached
 
 Count = Annotated[int, Meta(ge=1)]
@@ -171,15 +173,5 @@ class Config:
     world: Mapping[str, Any] | None = None
 
 
-DEMONSTRATION = Config(
-    steps=120,
-    group=8,
-    groups=16,
-    learning_rate=8e-4,
-    micro_batch=128,
-    checkpoint_every=20,
-    samples=3,
-    limits=Limits(steps=5, step_tokens=96, tokens=768),
-    tiny=Tiny(),
-)
+DEMONSTRATION = msgspec.convert(TINY, Config)
 """A run without `--model`: what a tiny policy needs, where a large one needs something else."""
