@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from cm2dsl import ir
+from cm2dsl.aliases import ALIASES, alias_faults
 from cm2dsl.diagnostic import Log
 from cm2dsl.files import read_json
 from cm2dsl.source import Source, Span
@@ -38,10 +39,13 @@ def read_tools(source: Source, log: Log) -> list[ir.Tool]:
         log.error("E404", "the tools are not a list", whole, help)
         return []
     tools: list[ir.Tool] = []
+    aliased = ALIASES in source.text
     for entry, span in zip(data, places, strict=True):
         tool = _read_tool(entry, span, log)
         if tool is None:
             continue
+        for fault in alias_faults(tool.parameters) if aliased else ():
+            log.error("E404", f"in `{tool.name}`, {fault.message}", span, fault.help)
         if any(tool.name == other.name for other in tools):
             log.error("E404", f"tool `{tool.name}` stands twice", span, "keep one of the two")
             continue
@@ -151,7 +155,7 @@ def _options(root: dict[str, Any], schemas: list[dict[str, Any]]) -> list[dict[s
         if isinstance(ref, str):
             if ref not in seen:
                 seen.add(ref)
-                queue.append(_resolve(root, ref))
+                queue.append(resolve(root, ref))
         elif _types(schema)[0]:  # what else it says narrows the type, and cannot widen it
             result.append(schema)
         elif isinstance(options := schema.get("anyOf", schema.get("oneOf")), list):
@@ -163,7 +167,8 @@ def _options(root: dict[str, Any], schemas: list[dict[str, Any]]) -> list[dict[s
     return result or [{}]  # a circle of references says nothing
 
 
-def _resolve(root: dict[str, Any], ref: str) -> dict[str, Any]:
+def resolve(root: dict[str, Any], ref: str) -> dict[str, Any]:
+    """What a reference within `root` names, `#/$defs/city`; {} where there is no such schema."""
     node: Any = root
     for key in ref.removeprefix("#/").split("/"):
         node = node.get(key, {}) if isinstance(node, dict) else {}

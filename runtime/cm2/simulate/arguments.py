@@ -7,16 +7,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.exceptions import SchemaError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from cm2.simulate.backend import SimulationError
+from cm2.simulate.complaints import Complaint, complaint_of
+from cm2.simulate.spelling import filled, spelled
 from cm2dsl import ir
+from cm2dsl.aliases import ALIASES, alias_faults
 
 EXACT = 2.0**53  # below it, a double that is an integer is that integer
-SHOWN = 200  # characters of a complaint: it goes into the agent's context
 
 
 def normalise(value: Any) -> Any:
@@ -50,11 +52,12 @@ def canonical(arguments: Mapping[str, Any]) -> str:
 class Schema:
     """A tool's parameters, ready to check calls with.
 
-    Raises SimulationError where they are no JSON Schema. References are resolved within the schema
-    alone; nothing is fetched.
+    Raises SimulationError where they are no JSON Schema, or an `x-aliases` in them is wrong.
+    References are resolved within the schema alone; nothing is fetched.
     """
 
     def __init__(self, tool: ir.Tool) -> None:
+        self._parameters = tool.parameters
         resource = DRAFT202012.create_resource(tool.parameters)
         resolver = Registry().with_resource("", resource).resolver()
         try:
@@ -69,16 +72,40 @@ class Schema:
             raise SimulationError(
                 f"the parameters of tool `{tool.name}` refer to `{error.ref}`, which is not in them"
             ) from error
+        for fault in alias_faults(tool.parameters):
+            raise SimulationError(f"in tool `{tool.name}`, {fault.message}; {fault.help}")
         self._validator = Draft202012Validator(tool.parameters, registry=Registry())
+        self._respells = _has(tool.parameters, ALIASES)
+        self._fills = _has(tool.parameters, "default")
 
-    def complaint(self, arguments: Mapping[str, Any]) -> str | None:
+    def complaint(self, arguments: Mapping[str, Any]) -> Complaint | None:
         """What is wrong with the arguments, or None. Of several faults, the first by place."""
-        found = sorted(self._validator.iter_errors(arguments), key=_order)
-        if not found:
-            return None
-        where = found[0].json_path.removeprefix("$").removeprefix(".")
-        text = f"{where}: {found[0].message}" if where else found[0].message
-        return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+        found = list(self._validator.iter_errors(self._spelled(arguments)))
+        return complaint_of(found) if found else None
+
+    def meant(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The canonical arguments: of other spellings the value that they stand for, what is left
+        out and has a default with it, numbers in one form."""
+        found = self._spelled(arguments)
+        if self._fills:
+            whole = filled(found, self._parameters, self._parameters, self._validator)
+            if self._validator.is_valid(whole):
+                found = self._spelled(whole)
+        meant: dict[str, Any] = normalise(found)
+        return meant
+
+    def _spelled(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not self._respells:
+            return arguments
+        found: Mapping[str, Any] = spelled(arguments, self._parameters, self._parameters)
+        return found
+
+
+def _has(schema: Any, word: str) -> bool:
+    """Whether the word is a key anywhere in a schema."""
+    if isinstance(schema, dict):
+        return word in schema or any(_has(part, word) for part in schema.values())
+    return isinstance(schema, list) and any(_has(part, word) for part in schema)
 
 
 def _references(schema: Any) -> Iterator[str]:
@@ -90,7 +117,3 @@ def _references(schema: Any) -> Iterator[str]:
     if isinstance(schema, list):
         for part in schema:
             yield from _references(part)
-
-
-def _order(error: ValidationError) -> tuple[str, str]:
-    return error.json_path, error.message

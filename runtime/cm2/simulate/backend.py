@@ -27,14 +27,24 @@ class SimulationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A tool's result as the agent sees it, who gave it, and why it is this one.
+    """A tool's result as who called sees it, who gave it, and why it is this one.
 
     `schema`: the call was refused before any backend saw it. `nobody`: no backend had an answer.
+    `why` is short, the same in every run, and names no place outside the spec. `failed` is what
+    the source says of the result, None where the text alone says it (see `has_failed`).
     """
 
     text: str
     source: Source
     why: str = ""
+    failed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A backend leaves a call to the next one; `why` begins with the backend's name."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +61,19 @@ class Event:
     @property
     def wrote(self) -> bool:
         """Whether the call changed the world: a write that was not answered with an error."""
-        return self.effect == "write" and not has_failed(self.answer.text, None)
+        answer = self.answer
+        return self.effect == "write" and not has_failed(answer.text, answer.failed)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A call that meets its schema and wants an answer. `key` is the canonical form of its
-    arguments, `history` what was answered before it in this world."""
+    """A call that meets its schema and wants an answer.
+
+    `arguments` are canonical: other spellings and omitted defaults are resolved. `key` is their
+    text, the same for equal ones. `history` is what was answered before it in this world, in
+    order; `beside` are the calls of the same message that stand before it and are answered at the
+    same time, so that nobody knows their answers yet. They only read.
+    """
 
     tool: str
     arguments: Mapping[str, Any]
@@ -65,17 +81,28 @@ class Asked:
     effect: Effect
     history: Sequence[Event] = ()
     requestor: Requestor = "agent"
+    beside: Sequence[Asked] = ()
 
 
 class Backend(Protocol):
-    """One link of the chain, for one rollout. It sees valid calls only."""
+    """One link of the chain, for one rollout. It sees valid calls only.
 
-    async def answer(self, asked: Asked) -> Answer | None:
-        """The answer, or None to leave the call to the next backend. May raise ToolFailure."""
+    Calls of one message that only read are answered at the same time. A backend that is `in_order`
+    is asked about one of them when all those before it are answered: `Asked.history` then holds
+    them, and `Asked.beside` is empty.
+    """
+
+    in_order: bool
+
+    async def answer(self, asked: Asked) -> Answer | Passed | None:
+        """The answer, or why the call is left to the next backend. May raise ToolFailure."""
         ...
 
     async def follow(self, asked: Asked, answer: Answer) -> None:
-        """An earlier backend gave this answer: keep the state in step. May raise ToolFailure."""
+        """An earlier backend gave this answer: keep the state in step. May raise ToolFailure.
+
+        Comes in the order of the message, also for calls that are answered at the same time.
+        """
         ...
 
     async def close(self) -> None:

@@ -63,6 +63,8 @@ class Module:
 class PythonBackend:
     """One rollout's state, and the module that works on it; a call may take `seconds`."""
 
+    in_order = True  # one state: what works on it works alone
+
     def __init__(self, module: Module, row: Mapping[str, Any] | None, seconds: float) -> None:
         self._module = module
         self._row = dict(row or {})
@@ -78,6 +80,7 @@ class PythonBackend:
         return Answer(
             await self._run(asked.tool, lambda: _answer(function, self._state, asked.arguments)),
             "python",
+            f"`{asked.tool}` of {self._module.path.name}",
         )
 
     async def follow(self, asked: Asked, answer: Answer) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cm2.simulate.arguments import Schema
-from cm2.simulate.backend import Answer, Asked, Backend, Effect, SimulationError
+from cm2.simulate.backend import Answer, Asked, Backend, SimulationError
+from cm2.simulate.library import Library
 from cm2.simulate.python_backend import Module, PythonBackend
 from cm2.simulate.replay import Recordings, Replay
+from cm2.simulate.tools import Tools
 from cm2.simulate.world import World
 from cm2.trajectory import Trajectory
 from cm2dsl import ir
@@ -22,7 +22,8 @@ class Simulator:
     """Opens worlds. `files` is the folder that the backends' files are named from.
 
     `recordings` are those of all tasks; each world replays only the ones whose `task` is its own
-    (`name`, or `name/row-key`). `seconds` limits each call of a Python backend.
+    (`name`, or `name/row-key`). `user_tools` are what a simulated user may call. `seconds` limits
+    each call of a Python backend.
 
     Raises SimulationError for a backend file that cannot be loaded or does not fit the tools.
     """
@@ -34,33 +35,37 @@ class Simulator:
         files: Path,
         recordings: Iterable[Trajectory] = (),
         *,
+        user_tools: Sequence[ir.Tool] = (),
         seconds: float = SECONDS,
     ) -> None:
-        self._schemas = {tool.name: Schema(tool) for tool in tools}
-        self._effects: dict[str, Effect] = {tool.name: tool.effect for tool in tools}
+        self._tools = Tools(tools, user_tools)
         self._chain = tuple(backends)
         self._seconds = seconds
         self._modules = {
-            backend.file: Module(files / backend.file, tools)
+            backend.file: Module(files / backend.file, (*tools, *user_tools))
             for backend in backends
             if isinstance(backend, ir.PythonBackend)
         }
-        by_task: dict[str, list[Trajectory]] = defaultdict(list)
-        for trajectory in recordings:
-            by_task[trajectory.task].append(trajectory)
-        self._recordings = {
-            task: Recordings(found, self._effects) for task, found in by_task.items()
-        }
-        self._none = Recordings((), self._effects)
+        self._library = Library(recordings, self._tools)
 
-    def world(self, task: str, row: Mapping[str, Any] | None = None) -> World:
-        """A fresh world for one rollout of the task; `row` is its row's values."""
-        backends = [self._open(backend, task, row) for backend in self._chain]
-        return World(self._schemas, self._effects, backends)
+    def world(self, task: str, row: Mapping[str, Any] | None = None, rollout: str = "") -> World:
+        """A fresh world for one rollout of the task; `row` is its row's values.
 
-    def _open(self, backend: ir.Backend, task: str, row: Mapping[str, Any] | None) -> Backend:
+        `rollout` is the rollout's id: a recording of this task with this id is replayed before any
+        other one, so that a recorded run is played again as it was.
+        """
+        recordings = self._library.of(task, rollout)
+        backends = [self._open(backend, recordings, row) for backend in self._chain]
+        return World(self._tools, backends, self._library.error_shape(task, rollout))
+
+    def _open(
+        self,
+        backend: ir.Backend,
+        recordings: Sequence[Recordings],
+        row: Mapping[str, Any] | None,
+    ) -> Backend:
         if isinstance(backend, ir.Replay):
-            return Replay(self._recordings.get(task, self._none))
+            return Replay(*recordings)
         if isinstance(backend, ir.PythonBackend):
             return PythonBackend(self._modules[backend.file], row, self._seconds)
         return Unavailable("llm")
@@ -68,6 +73,8 @@ class Simulator:
 
 class Unavailable:
     """Stands for a backend that this version does not have; harmless until it is asked."""
+
+    in_order = False
 
     def __init__(self, name: str) -> None:
         self._name = name
