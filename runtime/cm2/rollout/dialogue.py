@@ -255,7 +255,7 @@ def answered(call: Call, answer: Answer) -> Call:
         answer.text.encode("utf-8")
     except UnicodeEncodeError:
         raise ToolFailure(f"the result of `{call.tool}` holds half a surrogate pair") from None
-    return replace(call, result=answer.text)
+    return replace(call, result=answer.text, failed=answer.failed)
 
 
 def well_formed(rollout: Rollout) -> bool:

@@ -17,10 +17,10 @@ from cm2.rollout.dialogue import Episode, Limits, Rollout, play
 from cm2.rollout.generator import Generator
 from cm2.rollout.scoring import ByChecks, ByJudge, Scoring
 from cm2.rollout.users import Script
-from cm2.simulate.backend import Answer
 from cm2.simulate.simulator import Simulator
+from cm2.simulate.world import World
 from cm2.tasks import task_group
-from cm2.trajectory import Call, Trajectory
+from cm2.trajectory import Trajectory
 from cm2dsl import ir
 from cm2dsl.reward.card import Scored
 from cm2dsl.reward.instance import Instance
@@ -64,7 +64,9 @@ class Stage:
         self._bundle = bundle
         self._codec = codec
         self._limits = limits
-        self._simulator = Simulator(spec.tools, spec.simulate, bundle.files, recordings)
+        self._simulator = Simulator(
+            spec.tools, spec.simulate, bundle.files, recordings, user_tools=spec.user_tools
+        )
         self._judge = judge
 
     def play(
@@ -96,10 +98,13 @@ class Stage:
 
         async def one(instance: Instance, key: Key, group: asyncio.TaskGroup) -> _Ended:
             async with free:
+                name = "-".join(map(str, key))
                 scoring = self._scoring(instance, group)
-                episode = self._episode("-".join(map(str, key)), instance, scoring)
-                with generator.open(np.random.default_rng(list(key))) as line:
-                    rollout = await play(episode, self._codec, line, self._limits)
+                values = instance.row.values if instance.row is not None else None
+                async with self._simulator.world(instance.id, values, name) as world:
+                    episode = self._episode(name, instance, scoring, world)
+                    with generator.open(np.random.default_rng(list(key))) as line:
+                        rollout = await play(episode, self._codec, line, self._limits)
             # The others do not wait for its score.
             return rollout, group.create_task(scoring.end(rollout))
 
@@ -117,19 +122,14 @@ class Stage:
             return ByChecks(plan)
         return ByJudge(Judging(self._bundle, plan, self._judge, group, masks=True))
 
-    def _episode(self, name: str, instance: Instance, scoring: Scoring) -> Episode:
+    def _episode(self, name: str, instance: Instance, scoring: Scoring, world: World) -> Episode:
         turns = instance.task.turns
-        values = instance.row.values if instance.row is not None else None
-        world = self._simulator.world(instance.id, values)
-
-        async def answer(calls: Sequence[Call]) -> list[Answer]:
-            return [await world.call(call.tool, call.arguments) for call in calls]
-
         return Episode(
             id=name,
             task=instance.id,
             system=self._bundle.spec.system,
             user=Script([ir.fill(turn.user, instance.row) for turn in turns]),
-            answer=answer,
+            answer=world.answer,
             goes_on=scoring.goes_on,
+            error=world.error,
         )

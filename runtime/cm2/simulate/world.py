@@ -87,6 +87,12 @@ class World:
         for backend in self._backends:
             await backend.close()
 
+    async def __aenter__(self) -> World:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self.close()
+
     def _check(self, call: Call, requestor: Requestor) -> _Checked:
         tool, arguments = call.tool, call.arguments
         try:
