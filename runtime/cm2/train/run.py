@@ -16,10 +16,9 @@ from transformers import PrinterCallback, set_seed
 from cm2.bundle import Bundle
 from cm2.judge.judge import Judge
 from cm2.recordings import read_recordings
-from cm2.rollout.batch import Batches
+from cm2.rollout.local import LocalGenerator
 from cm2.rollout.policy import Policy, load_policy
 from cm2.rollout.report import record, summarise
-from cm2.rollout.sampler import ModelSampler
 from cm2.rollout.stage import Played, Stage
 from cm2.train.arguments import grpo_arguments
 from cm2.train.config import Config
@@ -62,8 +61,7 @@ def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None)
     policy = starting_policy(bundle, config, folder, recordings, {one.id for one in training})
     stage = Stage(bundle, policy.codec, config.limits, recordings, judge)
     meter = Meter(judge)
-    sampler = ModelSampler(policy.model, end=policy.ends, pad=policy.codec.pad, temperature=1.0)
-    generator = Batches(sampler)
+    generator = LocalGenerator(policy.model, ends=policy.ends, pad=policy.codec.pad)
 
     def evaluate(phase: str, step: int) -> dict[str, Any]:
         rows = [row for row in heldout or training for _ in range(config.samples)]
