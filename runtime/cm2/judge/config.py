@@ -117,6 +117,21 @@ def open_judge(said: Mapping[str, Any], context: Context) -> Judge:
     return judge
 
 
+def opened_engine(said: Mapping[str, Any], context: Context) -> tuple[Engine, Prompting]:
+    """The engine that some settings describe, without a judge, and the settings.
+
+    Raises JudgeLoadError, also for an engine that prompts no model.
+    """
+    module, settings = _read(said, context)
+    if not isinstance(settings, Prompting):
+        raise JudgeLoadError(
+            f"{context.where}: the engine `{settings.engine}` only judges; "
+            "name one that asks a model: `openai`, `transformers` or `vllm`"
+        )
+    engine: Engine = module.open_engine(settings, context)
+    return engine, settings
+
+
 def files_of(said: Mapping[str, Any], context: Context) -> Iterator[Path]:
     """The files and folders that a judge with these settings reads or keeps; some may not be there.
 

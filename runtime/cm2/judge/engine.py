@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 Shape = Literal["verdict", "dated", "score"]
 """The fixed schemas of answers: a verdict, one that names its step, one number for a dialogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A schema of an answer's own: `schema` is its JSON text, in the words of `form.py`.
+
+    `name` is what servers call it: letters, digits, `_` and `-`. An answer may have `max_tokens`,
+    whatever the engine's own bound is.
+    """
+
+    name: str
+    schema: str
+    max_tokens: int
+
 
 Trouble = Literal[
     "refused", "limited", "outage", "timeout", "rejected", "too_long", "truncated", "off_schema"
@@ -21,6 +35,7 @@ one that is not what the schema says."""
 class Prompt:
     """One request.
 
+    `shape` is the schema of the answer: a fixed one by its name, or one of its own.
     `seed` None decodes greedily; a number samples, the same text for the same. `lane` names what
     the prompt shares its beginning with, as a rule one turn of one dialogue: prompts of a lane are
     best sent to the server that has the beginning in its cache. It is no part of what is asked.
@@ -29,7 +44,7 @@ class Prompt:
     system: str
     user: str
     seed: int | None = None
-    shape: Shape = "verdict"
+    shape: Shape | Form = "verdict"
     lane: str = field(default="", compare=False)
 
 
@@ -71,6 +86,16 @@ class Failed:
 
 
 Answer = Answered | Failed
+
+
+def schema_of(shape: Shape | Form, fixed: Mapping[Shape, str]) -> str:
+    """The schema of an answer, as JSON text, out of the `fixed` ones or its own."""
+    return shape.schema if isinstance(shape, Form) else fixed[shape]
+
+
+def tokens_of(shape: Shape | Form, most: int) -> int:
+    """How many tokens an answer may have: `most` is the engine's bound for the fixed shapes."""
+    return shape.max_tokens if isinstance(shape, Form) else most
 
 
 class Engine(Protocol):

@@ -58,13 +58,18 @@ class Templates:
             fence=view.fence,
             item=_item(question, view, control_tokens),
         )
-        shape: Shape = "dated" if question.dated else "verdict"
         system = self._system.render(dated=question.dated)
+        shape = shape_for(question)
         return Prompt(system.strip(), user.strip(), shape=shape, lane=question.lane)
 
     def again(self, prompt: Prompt) -> Prompt:
         """The prompt once more, with a word on quotes that were not there behind it."""
         return replace(prompt, user=f"{prompt.user}\n\n{self._again.render().strip()}")
+
+
+def shape_for(question: Question) -> Shape:
+    """The shape of a question's answer."""
+    return "dated" if question.dated else "verdict"
 
 
 def schemas_in(files: Mapping[str, str]) -> dict[Shape, str]:

@@ -9,9 +9,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cm2.judge.desk import Cache, Desk, Limits, NoCache
-from cm2.judge.engine import Answered, Engine, EngineError, Failed, Prompt, Tested
+from cm2.judge.engine import (
+    Answered,
+    Engine,
+    EngineError,
+    Failed,
+    Prompt,
+    Shape,
+    Tested,
+    schema_of,
+)
 from cm2.judge.judge import BY, Judge
-from cm2.judge.prompt import Templates, schemas_in
+from cm2.judge.prompt import Templates, schemas_in, shape_for
 from cm2.judge.quote import verified
 from cm2.judge.reading import DatedReading, OffSchemaError, Reading, read
 from cm2.judge.view import Question, View, ViewError, ViewLimits, view
@@ -35,6 +44,7 @@ class _Asked:
     view: View
     templates: Templates
     prompt: Prompt
+    shape: Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,8 @@ class PromptedJudge(Judge):
             return Decision(Verdict.INSUFFICIENT, BY, reason="the agent did not take a step")
         templates = self._templates_for(question.spec)
         prompt = templates.render(question, shown, tokens)
-        asked = _Asked(question.item, question.name, shown, templates, prompt)
+        shape = shape_for(question)
+        asked = _Asked(question.item, question.name, shown, templates, prompt, shape)
         return await decided(partial(self._vote, asked), question.spec.judge)
 
     def _templates_for(self, spec: ir.Spec) -> Templates:
@@ -143,12 +154,12 @@ class PromptedJudge(Judge):
             found = await self._ask(asked, other)
         if isinstance(found, Failed):
             return found
-        reading = read(found.text, prompt.shape)
+        reading = read(found.text, asked.shape)
         pairs = [(piece.segment, piece.quote) for piece in reading.evidence]
         return _Read(reading, verified(pairs, asked.view.texts()), found.confidence)
 
     async def _ask(self, asked: _Asked, prompt: Prompt) -> Answered | Failed:
-        return await self.ask(prompt, asked.name, partial(read, shape=prompt.shape))
+        return await self.ask(prompt, asked.name, partial(read, shape=asked.shape))
 
     @property
     def control_tokens(self) -> Sequence[str]:
@@ -192,7 +203,8 @@ class PromptedJudge(Judge):
 
         The prompt holds the item, what the judge saw and the prompts' version.
         """
-        parts = [self._engine.identity, self._schemas[prompt.shape], prompt.system, prompt.user]
+        schema = schema_of(prompt.shape, self._schemas)
+        parts = [self._engine.identity, schema, prompt.system, prompt.user]
         text = json.dumps([*parts, prompt.seed], ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -161,8 +161,7 @@ class EndpointEngine:
             self._servers.up(url)
         answer = read_reply(reply)
         if isinstance(answer, Answered) and self._requests.structured == "strict":
-            schema = self._requests.schemas[prompt.shape]
-            answer = replace(answer, text=bounded(answer.text, schema))
+            answer = replace(answer, text=bounded(answer.text, self._requests.schema(prompt)))
         return answer, reply
 
     async def _post(self, url: str, body: bytes) -> Reply | Failed:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cm2.judge.endpoint.structured import Structured, constraint
-from cm2.judge.engine import Prompt, Shape
+from cm2.judge.engine import Form, Prompt, Shape, tokens_of
 
 ALTERNATIVES = 5
 """Tokens whose probability is asked for at every place: hosts differ in how many they give."""
@@ -50,18 +51,25 @@ class Requests:
     leave_out: Collection[str] = ()
 
     def body(self, prompt: Prompt, logprobs: bool) -> dict[str, Any]:
-        """The body of a prompt's request; `logprobs` asks for the tokens' probabilities too."""
+        """The body of a prompt's request; `logprobs` asks for the tokens' probabilities too, where
+        they say how sure the model is."""
+        wanted = logprobs and not isinstance(prompt.shape, Form)
         limit = "max_completion_tokens" if self.structured == "strict" else "max_tokens"
         fields: dict[str, Any] = {
             "model": self.model,
             "messages": self._messages(prompt),
-            limit: self.max_tokens,
+            limit: tokens_of(prompt.shape, self.max_tokens),
             **self._sampling(prompt.seed),
-            **constraint(self.structured, prompt.shape, self.schemas[prompt.shape]),
-            **({"logprobs": True, "top_logprobs": ALTERNATIVES} if logprobs else {}),
+            **constraint(self.structured, _name(prompt.shape), self.schema(prompt)),
+            **({"logprobs": True, "top_logprobs": ALTERNATIVES} if wanted else {}),
             **self.extra,
         }
         return {name: value for name, value in fields.items() if name not in self.leave_out}
+
+    def schema(self, prompt: Prompt) -> Any:
+        """The schema of a prompt's answer."""
+        shape = prompt.shape
+        return json.loads(shape.schema) if isinstance(shape, Form) else self.schemas[shape]
 
     def _messages(self, prompt: Prompt) -> list[dict[str, str]]:
         if not self.system_role:
@@ -75,3 +83,7 @@ class Requests:
         if seed is None:
             return {"temperature": 0.0, "seed": 0}
         return {"temperature": self.temperature, "top_p": self.top_p, "seed": seed % _SEEDS}
+
+
+def _name(shape: Shape | Form) -> str:
+    return shape.name if isinstance(shape, Form) else f"cm2_{shape}"

@@ -12,25 +12,24 @@ import json
 import re
 from typing import Any, Literal
 
-from cm2.judge.engine import Shape
 from cm2dsl import jsonl
 
 Structured = Literal["json_schema", "structured_outputs", "json_object", "strict"]
 
-_FREE_TEXT = re.compile(r'\^\[\^"\\\\\\x00-\\x1f\]\{1,(\d+)\}\$')
+_FREE_TEXT = re.compile(r'\^\[\^"\\\\\\x00-\\x1f\]\{\d+,(\d+)\}\$')
 """The schema's pattern of a string of free text, whose length it bounds."""
 
 _UNSAID = ("pattern", "maxItems")
 
 
-def constraint(structured: Structured, shape: Shape, schema: Any) -> dict[str, Any]:
-    """The fields of a request that hold its answer to a schema."""
+def constraint(structured: Structured, name: str, schema: Any) -> dict[str, Any]:
+    """The fields of a request that hold its answer to a schema, which has a name."""
     if structured == "structured_outputs":
         return {"structured_outputs": {"json": schema}}
     if structured == "json_object":
         return {"response_format": {"type": "json_object", "schema": schema}}
     said = in_strict_words(schema) if structured == "strict" else schema
-    named = {"name": f"cm2_{shape}", "schema": said, "strict": True}
+    named = {"name": name, "schema": said, "strict": True}
     return {"response_format": {"type": "json_schema", "json_schema": named}}
 
 
@@ -48,8 +47,10 @@ def in_strict_words(schema: Any) -> Any:
             said["description"] = f"at most {value}"
         else:
             said[key] = in_strict_words(value)
-    if "enum" in said:
+    if all(isinstance(value, str) for value in said.get("enum", (None,))):
         said.setdefault("type", "string")
+    if "properties" in said:  # a key that may be left out is none of their words either
+        said["required"] = list(said["properties"])
     return said
 
 

@@ -55,6 +55,11 @@ class Settings(Prompting, frozen=True, kw_only=True):
 
 def open_judge(settings: Settings, context: Context) -> Judge:
     """Raises JudgeLoadError."""
+    return prompted(open_engine(settings, context), settings, context)
+
+
+def open_engine(settings: Settings, context: Context) -> EndpointEngine:
+    """Raises JudgeLoadError."""
     where = context.where
     own = sorted({*settings.extra} & {*OWN})
     if own:
@@ -66,7 +71,7 @@ def open_judge(settings: Settings, context: Context) -> Judge:
             )
     directory = settings.tokenizer
     schemas = schemas_in(context.files)
-    engine = EndpointEngine(
+    return EndpointEngine(
         _base_urls(settings.urls, where),
         Requests(
             model=settings.model,
@@ -87,7 +92,6 @@ def open_judge(settings: Settings, context: Context) -> Judge:
         limits=settings.limits,
         revision=settings.revision,
     )
-    return prompted(engine, settings, context)
 
 
 def _base_urls(urls: Sequence[str], where: str) -> list[str]:

@@ -17,7 +17,8 @@ from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteria
 from cm2.judge.batching import Batching, Wanted
 from cm2.judge.config import MAX_TOKENS, AtLeastOne, Context, Deadline, Name, Prompting, prompted
 from cm2.judge.constraint import SchemaConstraint, SeededNoise, compile_schema
-from cm2.judge.engine import Answer, Answered, Failed, Prompt, Shape, Usage
+from cm2.judge.engine import Answer, Answered, Failed, Form, Prompt, Shape, Usage, tokens_of
+from cm2.judge.guided import FormConstraint, Grammars
 from cm2.judge.judge import Judge
 from cm2.judge.model_directory import Loaded, load_model
 from cm2.judge.prefix import Prefixes
@@ -46,13 +47,17 @@ class Settings(Prompting, frozen=True, kw_only=True):
 
 def open_judge(settings: Settings, context: Context) -> Judge:
     """Raises JudgeLoadError."""
-    engine = load_engine(
+    return prompted(open_engine(settings, context), settings, context)
+
+
+def open_engine(settings: Settings, context: Context) -> TransformersEngine:
+    """Raises JudgeLoadError."""
+    return load_engine(
         context.folder / settings.model,
         context.files,
         max_tokens=settings.max_tokens,
         batch_size=settings.batch,
     )
-    return prompted(engine, settings, context)
 
 
 def load_engine(
@@ -72,6 +77,7 @@ class _Row:
     seed: int | None
     lane: str
     room: int
+    shape: Shape | Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,7 @@ class TransformersEngine:
         self._loaded = loaded
         self._schemas = schemas
         self._constraints: dict[Shape, SchemaConstraint] = {}
+        self._grammars: Grammars | None = None
         self._prefixes = Prefixes(loaded.model, loaded.pad)
         self._max_tokens = max_tokens
         self._batching = Batching(self.answers, batch_size)
@@ -124,20 +131,19 @@ class TransformersEngine:
         self._prefixes.forget()
 
     def answers(self, prompts: Sequence[Prompt], wanted: Wanted = lambda: True) -> list[Answer]:
-        """One answer a prompt, in their order, decoded together as far as they are of one shape.
+        """One answer a prompt, in their order; of one fixed shape, or of any forms of one length,
+        they are decoded together.
 
         Decoding stops as soon as the answers are not `wanted`.
         """
         found: dict[int, Answer] = {}
-        for shape in dict.fromkeys(prompt.shape for prompt in prompts):
-            chosen = [i for i, prompt in enumerate(prompts) if prompt.shape == shape]
+        for kind in dict.fromkeys(_kind(prompt) for prompt in prompts):
+            chosen = [i for i, prompt in enumerate(prompts) if _kind(prompt) == kind]
             rows = [self._row(prompts[i]) for i in chosen]
-            found.update(zip(chosen, self._of_shape(shape, rows, wanted), strict=True))
+            found.update(zip(chosen, self._of_kind(rows, wanted), strict=True))
         return [found[i] for i in range(len(prompts))]
 
-    def _of_shape(self, shape: Shape, rows: Sequence[_Row], wanted: Wanted) -> list[Answer]:
-        if shape not in self._constraints:
-            self._constraints[shape] = compile_schema(self._loaded, self._schemas[shape])
+    def _of_kind(self, rows: Sequence[_Row], wanted: Wanted) -> list[Answer]:
         answers: dict[int, Answer] = {
             i: Failed(
                 f"the prompt of {len(row.ids)} tokens leaves no room for an answer in the model's "
@@ -146,30 +152,41 @@ class TransformersEngine:
                 usage=Usage(prompt=len(row.ids)),
             )
             for i, row in enumerate(rows)
-            if row.room < min(_SHORTEST_ANSWER, self._max_tokens)
+            if row.room < min(_SHORTEST_ANSWER, tokens_of(row.shape, self._max_tokens))
         }
         fitting = [i for i in range(len(rows)) if i not in answers]
         if fitting:
-            held = self._constraints[shape]
-            generated = self._generate([rows[i] for i in fitting], held, wanted)
+            generated = self._generate([rows[i] for i in fitting], wanted)
             answers.update(zip(fitting, generated, strict=True))
         return [answers[i] for i in range(len(rows))]
+
+    def _held(self, rows: Sequence[_Row]) -> SchemaConstraint | FormConstraint:
+        """What holds a batch to its schemas, at its beginning."""
+        forms = [row.shape for row in rows if isinstance(row.shape, Form)]
+        if forms:
+            self._grammars = self._grammars or Grammars(self._loaded)
+            return self._grammars.constraint(forms)
+        shape = rows[0].shape
+        assert not isinstance(shape, Form)
+        if shape not in self._constraints:
+            self._constraints[shape] = compile_schema(self._loaded, self._schemas[shape])
+        held = self._constraints[shape]
+        held.reset()
+        return held
 
     def _row(self, prompt: Prompt) -> _Row:
         ids = self._loaded.encode(prompt)
         context = self._loaded.context
-        room = self._max_tokens
+        room = tokens_of(prompt.shape, self._max_tokens)
         room = room if context is None else min(room, context - len(ids))
-        return _Row(ids, prompt.seed, prompt.lane, room)
+        return _Row(ids, prompt.seed, prompt.lane, room, prompt.shape)
 
-    def _generate(
-        self, rows: Sequence[_Row], held: SchemaConstraint, wanted: Wanted
-    ) -> list[Answer]:
+    def _generate(self, rows: Sequence[_Row], wanted: Wanted) -> list[Answer]:
         """One answer a row; a batch too large for the device's memory is halved."""
         limit = min(row.room for row in rows)
         start = perf_counter()
         try:
-            output = self._decode(rows, limit, held, wanted)
+            output = self._decode(rows, limit, wanted)
         except torch.OutOfMemoryError:
             self._prefixes.forget()
             if len(rows) == 1:
@@ -179,14 +196,14 @@ class TransformersEngine:
             return [
                 answer
                 for part in (rows[:half], rows[half:])
-                for answer in self._generate(part, held, wanted)
+                for answer in self._generate(part, wanted)
             ]
         seconds = (perf_counter() - start) / len(rows)
         answers = []
         for row, written in zip(rows, output, strict=True):
             answer = self._read(row, written, limit, seconds)
             if answer is None:
-                (answer,) = self._generate([row], held, wanted)
+                (answer,) = self._generate([row], wanted)
             answers.append(answer)
         return answers
 
@@ -205,15 +222,13 @@ class TransformersEngine:
             return None
         return Failed(f"the answer did not end within {limit} tokens", "truncated", usage=usage)
 
-    def _decode(
-        self, rows: Sequence[_Row], limit: int, held: SchemaConstraint, wanted: Wanted
-    ) -> list[_Written]:
+    def _decode(self, rows: Sequence[_Row], limit: int, wanted: Wanted) -> list[_Written]:
         """What each row writes within `limit` tokens.
 
         Sampling is greedy choice under seeded noise, so that what a row draws does not depend on
         what it shares the batch with.
         """
-        held.reset()
+        held = self._held(rows)
         witness = Witness(self._loaded.tokens, len(rows))
         noise = SeededNoise([row.seed for row in rows])
         with torch.inference_mode():
@@ -233,6 +248,12 @@ class TransformersEngine:
             )
         new = output[:, begun.input_ids.shape[1] :].tolist()
         return [_Written(ids, begun.known[i], witness.confidence(i)) for i, ids in enumerate(new)]
+
+
+def _kind(prompt: Prompt) -> Shape | int:
+    """What prompts that are decoded together have in common."""
+    shape = prompt.shape
+    return shape.max_tokens if isinstance(shape, Form) else shape
 
 
 class _Unwanted:

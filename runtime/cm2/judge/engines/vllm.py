@@ -29,6 +29,8 @@ from cm2.judge.engine import (
     Prompt,
     Shape,
     Usage,
+    schema_of,
+    tokens_of,
 )
 from cm2.judge.judge import Judge
 from cm2.judge.model_directory import Texts, load_texts
@@ -72,12 +74,17 @@ class Settings(Prompting, frozen=True, kw_only=True):
 
 def open_judge(settings: Settings, context: Context) -> Judge:
     """Raises JudgeLoadError."""
+    return prompted(open_engine(settings, context), settings, context)
+
+
+def open_engine(settings: Settings, context: Context) -> VllmEngine:
+    """Raises JudgeLoadError."""
     own = sorted({*settings.options} & {*_arguments(Path(), settings)})
     if own:
         raise JudgeLoadError(f"{context.where}: `options` cannot set `{own[0]}`: the judge does")
     texts = load_texts(context.folder / settings.model)
     llm = _start(texts.directory, settings)
-    engine = VllmEngine(
+    return VllmEngine(
         llm,
         texts,
         schemas_in(context.files),
@@ -85,7 +92,6 @@ def open_judge(settings: Settings, context: Context) -> Judge:
         context=llm.model_config.max_model_len,
         started=msgspec.json.encode(_arguments(Path(), settings) | settings.options).decode(),
     )
-    return prompted(engine, settings, context)
 
 
 def _arguments(directory: Path, settings: Settings) -> dict[str, Any]:
@@ -184,8 +190,9 @@ class VllmEngine:
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
         ids = self._texts.encode(prompt)
-        room = min(self._max_tokens, self._context - len(ids))
-        if room < min(_SHORTEST_ANSWER, self._max_tokens):
+        most = tokens_of(prompt.shape, self._max_tokens)
+        room = min(most, self._context - len(ids))
+        if room < min(_SHORTEST_ANSWER, most):
             return Failed(
                 f"the prompt of {len(ids)} tokens leaves no room for an answer in the model's "
                 f"context of {self._context}",
@@ -220,7 +227,7 @@ class VllmEngine:
             StructuredOutputsParams,
         )
 
-        schema = JsonSchema(self._schemas[prompt.shape])
+        schema = JsonSchema(schema_of(prompt.shape, self._schemas))
         held = VLLMOfflineTypeAdapter().format_output_type(schema)
         return SamplingParams(
             temperature=0.0 if prompt.seed is None else 1.0,
