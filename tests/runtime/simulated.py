@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import msgspec
 from cm2.bundle import Bundle
 from cm2.chat import read
 from cm2.judge.view import Question
+from cm2.recordings import with_answers
 from cm2.simulate import Answer, Simulator, World
+from cm2.simulate.backend import Requestor
 from cm2.trajectory import Call, Step, Trajectory, Turn
 from cm2dsl import ir
 from cm2dsl.reward.instance import Instance
@@ -52,13 +55,13 @@ def without_effects(tools: Iterable[ir.Tool]) -> tuple[ir.Tool, ...]:
     return tuple(msgspec.structs.replace(tool, effect=None) for tool in tools)
 
 
-def recording(task: str, *calls: tuple[str, Mapping[str, Any], str]) -> Trajectory:
+def recording(task: str, *calls: tuple[str, Mapping[str, Any], str], id: str = "r") -> Trajectory:
     """One turn, one step a call: (tool, arguments, result)."""
     steps = tuple(
         Step(calls=(Call(f"c{n}", tool, arguments, json.dumps(arguments), result),))
         for n, (tool, arguments, result) in enumerate(calls)
     )
-    return Trajectory("r", task, (Turn("hello", steps),))
+    return Trajectory(id, task, (Turn("hello", steps),))
 
 
 def python_world(
@@ -73,7 +76,8 @@ def python_world(
     """A world of `replay then python`, with this code as the backend."""
     (folder / "backend.py").write_text(code, encoding="utf-8")
     chain = (REPLAY, ir.PythonBackend(file="backend.py"))
-    return Simulator(tools, chain, folder, recordings, seconds=seconds).world("t", row)
+    worlds = Simulator(tools, chain, folder, recordings, seconds=seconds, allow_python=True)
+    return worlds.world("t", row)
 
 
 def replay_world(*recordings: Trajectory, tools: tuple[ir.Tool, ...] = ACCOUNT) -> World:
@@ -88,10 +92,37 @@ def text(world: World, tool: str, /, **arguments: Any) -> str:
     return ask(world, tool, **arguments).text
 
 
+Message = tuple[Requestor, Sequence[tuple[str, Mapping[str, Any] | None]]]
+"""Who speaks, and the calls of the message: (tool, arguments; None where they are no object)."""
+
+
+async def play(world: World, messages: Sequence[Message], id: str, task: str) -> Trajectory:
+    """A rollout that makes these calls, recorded with who answered them."""
+    turns = [Turn("hello")]
+    answers: dict[str, Answer] = {}
+    for number, (requestor, made) in enumerate(messages):
+        calls = [
+            Call(f"m{number}.{index}", tool, arguments, json.dumps(arguments))
+            for index, (tool, arguments) in enumerate(made)
+        ]
+        given = await world.answer(calls, requestor)
+        answers |= {call.id: answer for call, answer in zip(calls, given, strict=True)}
+        done = tuple(
+            replace(call, result=answer.text, failed=answer.failed)
+            for call, answer in zip(calls, given, strict=True)
+        )
+        if requestor == "user":
+            turns.append(Turn("and now", (), done))
+        else:
+            steps = (*turns[-1].steps, Step(calls=done))
+            turns[-1] = Turn(turns[-1].user, steps, turns[-1].acts)
+    return with_answers(Trajectory(id, task, tuple(turns)), answers)
+
+
 def simulator(bundle: Bundle, *, replay: bool) -> Simulator:
     chain = [link for link in bundle.spec.simulate if replay or not isinstance(link, ir.Replay)]
     recordings = [one for task in bundle.spec.tasks for one in recorded(bundle, task)]
-    return Simulator(bundle.spec.tools, chain, bundle.files, recordings)
+    return Simulator(bundle.spec.tools, chain, bundle.files, recordings, allow_python=True)
 
 
 def recorded(bundle: Bundle, task: ir.Task) -> list[Trajectory]:
