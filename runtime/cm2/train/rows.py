@@ -68,6 +68,8 @@ class RowSampler:
         left = [row for row in self._rows if row not in set(besides)]
         noise = self._noise(_MORE, step, attempt)
         count = min(count, len(left))
+        if count == 0:
+            return []
         if self._draw == "difficulty":
             return self._weighted(noise, left, count)
         return [left[i] for i in noise.permutation(len(left))[:count]]

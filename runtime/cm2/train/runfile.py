@@ -50,7 +50,7 @@ def preset(name: str) -> Layer:
 
 
 def read_run_file(path: Path) -> Layer:
-    """The layer of a TOML file. Raises RunError."""
+    """The layer of a TOML file; a model's folder is relative to the file's. Raises RunError."""
     try:
         text = path.read_text("utf-8")
         said = tomllib.loads(text)
@@ -60,6 +60,9 @@ def read_run_file(path: Path) -> Layer:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         says = str(error)
         raise RunError(f"{path}: not TOML: {says[:1].lower()}{says[1:]}") from None
+    model = said.get("model")
+    if isinstance(model, str):
+        said["model"] = str(path.parent / model)
     return Layer(said, str(path), text)
 
 
