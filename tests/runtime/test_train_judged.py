@@ -299,7 +299,7 @@ def test_a_summary_counts_verdicts_and_says_who_masked(loose: Bundle) -> None:
     down = tool_call("lookup", booking="BROKEN")
     played, _ = play(loose, [*GROUP, [down]], Engine(reply))
     shown = summarise(played)
-    assert (shown["masked"], shown["masked_by"]) == (2, {"tool": 1, "policy": 0, "judge": 1})
+    assert (shown["masked"], shown["masked_by"]) == (2, {"tool": 1, "policy": 0, "user": 0, "judge": 1})
     given = [
         decision.verdict
         for one in played

@@ -1,94 +1,174 @@
-"""What a set of played rollouts shows, as records."""
+"""What played rollouts show: each as a record, and sets of them as a summary."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cm2.chat import to_chat
 from cm2.judge.judge import BY
 from cm2.rollout.dialogue import well_formed
+from cm2.rollout.limits import MASKS
 from cm2.rollout.stage import Played
 from cm2.score import verdict_records
-from cm2dsl.reward.verdict import Verdict
+from cm2dsl.reward.decide import Settled
+
+Record = Mapping[str, Any]
 
 
-def summarise(played: Sequence[Played]) -> dict[str, Any]:
-    """Means over the rollouts that are not masked.
+def record(played: Played, phase: str | None = None, step: int | None = None) -> dict[str, Any]:
+    """One rollout as a line of JSON: an OpenAI chat dialogue with what was made of it.
 
-    `reward`; `tasks`: mean reward a task; `items`: for each `task.turn.item` the share that passed
-    (an item of a turn that was not reached did not); `well_formed`: the share that ended every turn
-    with a reply; `stops`: how often each reason ended a dialogue; `masked`: how many were left out,
-    and `masked_by` how many of them for a tool, for what runs the policy, and for the judge. Where
-    a judge decided anything, `verdicts` says of all rollouts how many verdicts it gave, and which
-    share of them were insufficient or errors.
+    `cm2 score` reads these lines; docs/rollout.md says what they hold. `phase` and `step` are those
+    of a training run.
     """
-    kept = [one for one in played if not one.masked]
-    tasks: dict[str, list[float]] = defaultdict(list)
-    items: dict[str, list[bool]] = defaultdict(list)
-    stops: dict[str, int] = defaultdict(int)
-    for one in kept:
-        task = one.scored.instance.task.name
-        tasks[task].append(one.scored.reward or 0.0)
-        for name, decision in one.scored.decisions.items():
-            items[f"{task}.{name}"].append(decision.verdict is Verdict.PASS)
-        stops[one.rollout.stop] += 1
+    rollout, scored = played.rollout, played.scored
+    items = verdict_records(scored)
+    for name, outcome in scored.outcomes.items():
+        if isinstance(outcome, Settled) and outcome.step is not None:
+            items[name]["step"] = outcome.step
     return {
-        "reward": _mean([one.scored.reward or 0.0 for one in kept]),
-        "well_formed": _mean([well_formed(one.rollout) for one in kept]),
-        "tasks": {name: _mean(values) for name, values in sorted(tasks.items())},
-        "items": {name: _mean(values) for name, values in sorted(items.items())},
-        "stops": dict(sorted(stops.items())),
-        "rollouts": len(played),
-        "masked": len(played) - len(kept),
-        "masked_by": _masked_by(played),
-        **_verdicts(played),
+        **to_chat(rollout.trajectory),
+        **({} if phase is None else {"phase": phase}),
+        **({} if step is None else {"step": step}),
+        "stop": rollout.stop,
+        **({"fault": rollout.fault} if rollout.fault is not None else {}),
+        "well_formed": well_formed(rollout),
+        "reward": scored.reward,
+        "turn_rewards": scored.turn_rewards,
+        "items": items,
+        "answers": {
+            call: {"source": one.source, **({"why": one.why} if one.why else {})}
+            for call, one in rollout.answers.items()
+        },
+        "tokens": {
+            "prompt": len(rollout.prompt),
+            "completion": len(rollout.completion),
+            "sampled": sum(rollout.mask),
+        },
     }
 
 
-def _masked_by(played: Sequence[Played]) -> dict[str, int]:
-    tool = sum(one.rollout.stop == "tool_failure" for one in played)
-    policy = sum(one.rollout.stop == "policy_failure" for one in played)
-    judge = sum(one.masked for one in played) - tool - policy
-    return {"tool": tool, "policy": policy, "judge": judge}
+def tokens(played: Played) -> dict[str, Any]:
+    """The tokens of a rollout: ids, and for each of the completion its log-probability, whether
+    the policy sampled it (`mask`), and the [turn, step] that it was sampled in."""
+    rollout = played.rollout
+    return {
+        "prompt_ids": rollout.prompt,
+        "completion_ids": rollout.completion,
+        "logprobs": rollout.logprobs,
+        "mask": rollout.mask,
+        "places": [None if place is None else list(place) for place in rollout.places],
+    }
 
 
-def _verdicts(played: Sequence[Played]) -> dict[str, Any]:
+def summarise(played: Sequence[Played]) -> dict[str, Any]:
+    """`summary` of rollouts that were just played."""
+    return summary([record(one) for one in played])
+
+
+def summary(records: Sequence[Record]) -> dict[str, Any]:
+    """Means over the rollouts that are not masked; docs/rollout.md has the keys.
+
+    `reward`; `tasks`: mean reward a task; `items`: for each `task.turn.item` the share that passed
+    (an item of a turn that was not reached did not), `first_pass`: the mean step, from 0 in its
+    turn, at which those that passed did; `well_formed`: the share that ended every turn with a
+    reply; `stops`: how often each reason ended a dialogue; `gate_rate`: the share that a strict
+    item ended; `lengths`: means of the sampled tokens, steps and turns of a dialogue.
+
+    Of all rollouts: `rollouts`; `masked`: how many were left out, and `masked_by` how many of them
+    for a tool, for what runs the policy, for what plays the user, and for the judge; `sources`: the
+    share of calls that each source answered. Where a judge decided anything, `verdicts` says how
+    many verdicts it gave, and which share of them were insufficient or errors.
+    """
+    kept = [one for one in records if masked_by(one) is None]
+    tasks: dict[str, list[float]] = defaultdict(list)
+    items: dict[str, list[bool]] = defaultdict(list)
+    first: dict[str, list[float]] = defaultdict(list)
+    for one in kept:
+        task = task_of(one)
+        if one["reward"] is not None:
+            tasks[task].append(one["reward"])
+        for name, said in one["items"].items():
+            passed = said["verdict"] == "pass"
+            items[f"{task}.{name}"].append(passed)
+            if passed and said.get("step") is not None:
+                first[f"{task}.{name}"].append(said["step"])
+    stops = Counter(one["stop"] for one in kept)
+    return {
+        "reward": _mean([one["reward"] for one in kept if one["reward"] is not None]),
+        "well_formed": _mean([one["well_formed"] for one in kept]),
+        "tasks": {name: _mean(values) for name, values in sorted(tasks.items())},
+        "items": {name: _mean(values) for name, values in sorted(items.items())},
+        "first_pass": {name: _mean(values) for name, values in sorted(first.items())},
+        "gate_rate": _mean([one["stop"] == "strict" for one in kept]),
+        "stops": dict(sorted(stops.items())),
+        "lengths": _lengths(kept),
+        "rollouts": len(records),
+        "masked": len(records) - len(kept),
+        "masked_by": _masked(records),
+        "sources": _sources(records),
+        **_verdicts(records),
+    }
+
+
+def task_of(one: Record) -> str:
+    """The task of a record, without the row."""
+    return str(one["task"]).partition("/")[0]
+
+
+def masked_by(one: Record) -> str | None:
+    """What broke outside the policy, so that a rollout has no reward; None where nothing did.
+
+    `tool`, `policy` (what runs it), `user` (what plays it) or `judge`. A rollout of a task without
+    anything to reward has none either, and is not masked.
+    """
+    if one["stop"] in MASKS:
+        return str(one["stop"]).removesuffix("_failure")
+    broke = any(said["verdict"] == "error" for said in one["items"].values())
+    return "judge" if broke and one["reward"] is None else None
+
+
+def _masked(records: Sequence[Record]) -> dict[str, int]:
+    found = Counter(masked_by(one) for one in records)
+    return {who: found[who] for who in ("tool", "policy", "user", "judge")}
+
+
+def _sources(records: Sequence[Record]) -> dict[str, float]:
+    found = Counter(said["source"] for one in records for said in one["answers"].values())
+    total = found.total()
+    return {name: round(count / total, 4) for name, count in sorted(found.items())}
+
+
+def _lengths(records: Sequence[Record]) -> dict[str, float | None]:
+    roles = [Counter(message["role"] for message in one["messages"]) for one in records]
+    return {
+        "tokens": _mean([one["tokens"]["sampled"] for one in records]),
+        "steps": _mean([role["assistant"] for role in roles]),
+        "turns": _mean([_turns(one) for one in records]),
+    }
+
+
+def _turns(one: Record) -> int:
+    """User messages, those that only call tools of the user's own aside."""
+    said = (message for message in one["messages"] if message["role"] == "user")
+    return sum("tool_calls" not in message for message in said)
+
+
+def _verdicts(records: Sequence[Record]) -> dict[str, Any]:
     """What the judge said, errors too: what it was not asked is not counted."""
     given = Counter(
-        decision.verdict
-        for one in played
-        for decision in one.scored.decisions.values()
-        if decision.by == BY
+        said["verdict"] for one in records for said in one["items"].values() if said["by"] == BY
     )
     total = given.total()
     if not total:
         return {}
-    insufficient, errors = given[Verdict.INSUFFICIENT], given[Verdict.ERROR]
     rates = {
-        "insufficient": round(insufficient / total, 4),
-        "errors": round(errors / total, 4),
+        "insufficient": round(given["insufficient"] / total, 4),
+        "errors": round(given["error"] / total, 4),
     }
     return {"verdicts": {"judged": total, **rates}}
-
-
-def record(played: Played, phase: str, step: int) -> dict[str, Any]:
-    """One rollout as a line of rollouts.jsonl: an OpenAI chat dialogue with what was made of it.
-
-    `cm2 score` reads these lines.
-    """
-    rollout, scored = played.rollout, played.scored
-    return {
-        **to_chat(rollout.trajectory),
-        "phase": phase,
-        "step": step,
-        "stop": rollout.stop,
-        **({"fault": rollout.fault} if rollout.fault is not None else {}),
-        "reward": scored.reward,
-        "turn_rewards": scored.turn_rewards,
-        "items": verdict_records(scored),
-    }
 
 
 def _mean(values: Sequence[float]) -> float | None:
