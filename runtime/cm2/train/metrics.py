@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean, pstdev
+from collections.abc import Iterator, Mapping
+from statistics import pstdev
 from typing import Any
 
 import torch
 
 from cm2.rollout.report import summarise
-from cm2.rollout.stage import Played
 from cm2.train.step import Step
-from cm2dsl.ir import DIALOGUE
-from cm2dsl.reward.credit import flips
 
 try:
     import resource
@@ -38,58 +34,38 @@ _THEIRS = {
 
 
 def step_figures(step: Step) -> dict[str, Any]:
-    """What was played in a step, as docs/training.md lists it.
+    """What was played in a step, the groups that are not learned from included.
 
-    Rates are of the rollouts that are not masked, those that were played besides included.
+    The keys of `cm2.rollout.report.summary`, and: `groups`, each with its row, its mean reward and
+    its spread (the variance of its rewards), and whether it is `learned` from; how many of those
+    that are teach nothing (`without_variance`), and how many were played besides (`resampled`);
+    `advantages`; `longest`, the most tokens that were sampled in a dialogue, and `tokens` in all.
     """
     played = step.all_played
-    shown = summarise(played)
-    kept = [one for one in played if not one.masked]
+    sampled = [sum(one.rollout.mask) for one in played]
+    learned = [(group, True) for group in step.groups] + [(group, False) for group in step.left_out]
     return {
-        **shown,
-        "gate_rate": _rate(one.rollout.stop == "strict" for one in kept),
-        "first_pass": first_pass(kept),
-        "sources": sources(played),
+        **summarise(played),
         "groups": [
             {
                 "row": group.row,
-                "reward": _rounded(group.reward),
+                "reward": None if group.reward is None else round(group.reward, 4),
                 "spread": group.spread,
-                "learned": group in step.groups,
+                "learned": counts,
             }
-            for group in (*step.groups, *step.left_out)
+            for group, counts in learned
         ],
         "without_variance": sum(not group.teaches for group in step.groups),
         "resampled": len(step.left_out),
         "advantages": _advantages(step),
-        "lengths": _lengths(kept),
-        "tokens": sum(sum(one.rollout.mask) for one in played),
+        "longest": max(sampled),
+        "tokens": sum(sampled),
     }
 
 
 def trl_figures(logs: Mapping[str, Any]) -> dict[str, Any]:
     """What TRL says of the update, under the names of a line."""
     return {ours: logs[theirs] for theirs, ours in _THEIRS.items() if theirs in logs}
-
-
-def first_pass(played: Sequence[Played]) -> dict[str, float]:
-    """For each `task.turn.item` that passed anywhere: the step, from 0 in its turn, at which it was
-    first satisfied, on average where it was."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for one in played:
-        task, name = one.scored.task, one.scored.instance.task.name
-        scopes = [*(turn.name for turn in task.turns), DIALOGUE]
-        for scope, items in zip(scopes, flips(task, one.scored.verdicts), strict=False):
-            for item, step in items.items():
-                if step is not None:
-                    found[f"{name}.{scope}.{item}"].append(step)
-    return {name: round(fmean(steps), 4) for name, steps in sorted(found.items())}
-
-
-def sources(played: Sequence[Played]) -> dict[str, float]:
-    """Which share of all tool calls each source answered; empty where there were none."""
-    counts = Counter(answer.source for one in played for answer in one.rollout.answers.values())
-    return {name: round(n / counts.total(), 4) for name, n in sorted(counts.items())}
 
 
 def flat(figures: Mapping[str, Any], prefix: str = "cm2/") -> Iterator[tuple[str, float]]:
@@ -124,33 +100,3 @@ def _advantages(step: Step) -> dict[str, float]:
         "largest": round(max(map(abs, values)), 6),
         "not_zero": round(sum(value != 0.0 for value in values) / len(values), 4),
     }
-
-
-def _lengths(played: Sequence[Played]) -> dict[str, float]:
-    """Of a dialogue: sampled tokens (mean and most), all tokens with the prompt, turns, steps and
-    calls (means)."""
-    if not played:
-        return {}
-    sampled = [sum(one.rollout.mask) for one in played]
-    steps = [
-        [step for turn in one.rollout.trajectory.turns for step in turn.steps] for one in played
-    ]
-    return {
-        "sampled": round(fmean(sampled), 2),
-        "most_sampled": max(sampled),
-        "tokens": round(
-            fmean(len(one.rollout.prompt) + len(one.rollout.completion) for one in played), 2
-        ),
-        "turns": round(fmean(len(one.rollout.trajectory.turns) for one in played), 2),
-        "steps": round(fmean(len(one) for one in steps), 2),
-        "calls": round(fmean(sum(len(step.calls) for step in one) for one in steps), 2),
-    }
-
-
-def _rate(values: Iterator[bool] | Any) -> float | None:
-    found = list(values)
-    return round(sum(found) / len(found), 4) if found else None
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
