@@ -32,14 +32,30 @@ class Policy:
         return [self.codec.end, *([said] if isinstance(said, int) else said or [])]
 
 
-def load_policy(folder: Path | str, bundle: Bundle) -> Policy:
-    """The policy in a transformers directory. Raises OSError and ValueError for a broken one."""
+def load_policy(folder: Path | str, bundle: Bundle, dtype: str = "auto") -> Policy:
+    """The policy in a transformers directory, or in one of an adapter of peft's, which is merged
+    into the model that it was trained on.
+
+    `dtype` is torch's name of a number type; `auto` is bfloat16 on a GPU, and float32 elsewhere.
+    Raises OSError and ValueError for a broken one, ImportError where an adapter lacks peft.
+    """
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+    if dtype == "auto":
+        dtype = "bfloat16" if torch.cuda.is_available() else "float32"
+    if is_adapter(folder):
+        from peft import AutoPeftModelForCausalLM
+
+        model = AutoPeftModelForCausalLM.from_pretrained(folder, dtype=dtype).merge_and_unload()
+    else:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
     if torch.cuda.is_available():
         model.to("cuda")
     return Policy(model, codec_for(tokenizer, bundle))
+
+
+def is_adapter(folder: Path | str) -> bool:
+    """Whether a directory holds an adapter alone."""
+    return (Path(folder) / "adapter_config.json").is_file()
 
 
 def codec_for(tokenizer: Any, bundle: Bundle) -> Codec:
