@@ -110,9 +110,9 @@ def _read_call(body: str, call_id: str) -> Call | str:
     name = written.get("name")
     if not isinstance(name, str) or not name:
         return "`name` is no text"
-    unfit = _unfit(written)
-    if unfit is not None:
-        return unfit
+    why = unfit(written)
+    if why is not None:
+        return why
     arguments = written.get("arguments", {})
     return Call(
         id=call_id,
@@ -122,7 +122,7 @@ def _read_call(body: str, call_id: str) -> Call | str:
     )
 
 
-def _unfit(value: Any) -> str | None:
+def unfit(value: Any) -> str | None:
     """Why a JSON value cannot be handed on to everybody, if it cannot; looked at level by level."""
     level = [value]
     for _ in range(DEEPEST):

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
 from cm2.bundle import Bundle
+from cm2.judge import interruptible
+from cm2.judge.asking import Asker
 from cm2.judge.judge import Judge
 from cm2.judging import Judging
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Episode, Limits, Rollout, play
 from cm2.rollout.generator import Generator
 from cm2.rollout.scoring import ByChecks, ByJudge, Scoring
-from cm2.rollout.users import Script
+from cm2.rollout.simulated_user import Players, SimulatedUser
+from cm2.rollout.users import Script, User
+from cm2.simulate.backend import SimulationError
 from cm2.simulate.simulator import Simulator
 from cm2.simulate.world import World
 from cm2.tasks import task_group
@@ -39,7 +45,10 @@ class Played:
         return self.rollout.fault is not None or self.scored.reward is None
 
 
-_Ended = tuple[Rollout, "asyncio.Task[Scored]"]
+T = TypeVar("T")
+
+Ended = Callable[[int, Played], None]
+"""Is told the number of a rollout that is over, and what came of it."""
 
 Key = Sequence[int]
 """What the noise of one rollout is drawn from; its name, too."""
@@ -59,7 +68,10 @@ class Stage:
         limits: Limits,
         recordings: Sequence[Trajectory],
         judge: Judge | None = None,
+        user: Asker | None = None,
     ) -> None:
+        """`user` is the model that plays the users who are simulated; none of those can be played
+        without one."""
         spec = bundle.spec
         self._bundle = bundle
         self._codec = codec
@@ -68,6 +80,8 @@ class Stage:
             spec.tools, spec.simulate, bundle.files, recordings, user_tools=spec.user_tools
         )
         self._judge = judge
+        self._players = None if user is None else Players(user, spec.user_tools)
+        self._runner: asyncio.Runner | None = None
 
     def play(
         self,
@@ -75,15 +89,32 @@ class Stage:
         generator: Generator,
         keys: Sequence[Key],
         concurrent: int | None = None,
+        ended: Ended | None = None,
     ) -> list[Played]:
         """One rollout for each instance, in order, at most `concurrent` at a time.
 
         Rollout i draws its noise from `keys[i]`, numbers that are not negative, and has them for
         its name: what it is does not depend on which others are played, nor on how many at once.
-        Raises EngineError where the judge can decide nothing at all.
+        `ended` is told of each as soon as it is scored, in any order. Raises EngineError where the
+        judge, or what plays the user, can answer nothing at all; an interrupt ends it in order.
         """
-        work = self._play(instances, generator, keys, concurrent)
-        return asyncio.run(work) if self._judge is None else self._judge.run(work)
+        return self.run(self._play(instances, generator, keys, concurrent, ended))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do asynchronous work on the loop that rollouts are played on: the judge's, if any."""
+        if self._judge is not None:
+            return self._judge.run(work)
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return interruptible.run(self._runner, work)
+
+    def close(self) -> None:
+        """Let go of the model that plays the user, and of the loop. The judge is its owner's."""
+        if self._players is not None:
+            self.run(self._players.asker.close())
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
 
     async def _play(
         self,
@@ -91,12 +122,15 @@ class Stage:
         generator: Generator,
         keys: Sequence[Key],
         concurrent: int | None,
+        ended: Ended | None,
     ) -> list[Played]:
         free: AbstractAsyncContextManager[object] = (
             nullcontext() if concurrent is None else asyncio.Semaphore(concurrent)
         )
 
-        async def one(instance: Instance, key: Key, group: asyncio.TaskGroup) -> _Ended:
+        async def one(
+            number: int, instance: Instance, key: Key, group: asyncio.TaskGroup
+        ) -> asyncio.Task[Played]:
             async with free:
                 name = "-".join(map(str, key))
                 scoring = self._scoring(instance, group)
@@ -106,15 +140,20 @@ class Stage:
                     with generator.open(np.random.default_rng(list(key))) as line:
                         rollout = await play(episode, self._codec, line, self._limits)
             # The others do not wait for its score.
-            return rollout, group.create_task(scoring.end(rollout))
+            return group.create_task(score(number, rollout, scoring))
+
+        async def score(number: int, rollout: Rollout, scoring: Scoring) -> Played:
+            played = Played(rollout, await scoring.end(rollout))
+            if ended is not None:
+                ended(number, played)
+            return played
 
         async with generator, task_group() as group:
             playing = [
-                group.create_task(one(instance, key, group))
-                for instance, key in zip(instances, keys, strict=True)
+                group.create_task(one(number, instance, key, group))
+                for number, (instance, key) in enumerate(zip(instances, keys, strict=True))
             ]
-        ended = [task.result() for task in playing]
-        return [Played(rollout, score.result()) for rollout, score in ended]
+        return [task.result().result() for task in playing]
 
     def _scoring(self, instance: Instance, group: asyncio.TaskGroup) -> Scoring:
         plan = self._bundle.plan(instance, self._judge is not None)
@@ -123,13 +162,25 @@ class Stage:
         return ByJudge(Judging(self._bundle, plan, self._judge, group, masks=True))
 
     def _episode(self, name: str, instance: Instance, scoring: Scoring, world: World) -> Episode:
-        turns = instance.task.turns
         return Episode(
             id=name,
             task=instance.id,
             system=self._bundle.spec.system,
-            user=Script([ir.fill(turn.user, instance.row) for turn in turns]),
+            user=self._user(name, instance, world),
             answer=world.answer,
             goes_on=scoring.goes_on,
             error=world.error,
         )
+
+    def _user(self, name: str, instance: Instance, world: World) -> User:
+        task, row = instance.task, instance.row
+        if task.simulated is None:
+            return Script([ir.fill(turn.user, row) for turn in task.turns])
+        if self._players is None:
+            raise SimulationError(
+                f"the user of task `{task.name}` is simulated, and no model plays it; "
+                "name one in the table [user] of a file for --world"
+            )
+        answer = partial(world.answer, requestor="user")
+        told = ir.fill(task.simulated, row)
+        return SimulatedUser(self._players, told, name, f"{task.name}.user", answer)
