@@ -8,20 +8,26 @@ from contextlib import contextmanager
 
 
 class Clock:
-    """Seconds by phase since it was last read, and since then in all."""
+    """Seconds by phase. A phase within another counts for itself alone."""
 
     def __init__(self) -> None:
         self._phases: dict[str, float] = {}
         self._since = time.monotonic()
+        self._within: list[float] = []
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Count what happens meanwhile."""
         before = time.monotonic()
+        self._within.append(0.0)
         try:
             yield
         finally:
-            self._phases[name] = self._phases.get(name, 0.0) + time.monotonic() - before
+            whole = time.monotonic() - before
+            own = whole - self._within.pop()
+            self._phases[name] = self._phases.get(name, 0.0) + own
+            if self._within:
+                self._within[-1] += whole
 
     def read(self) -> tuple[float, dict[str, float]]:
         """The seconds in all, and those of the phases, since this was last called."""
