@@ -33,7 +33,7 @@ from cm2.train.arguments import grpo_arguments
 from cm2.train.config import Config, Credit, Tiny
 from cm2.train.credit import group_credit
 from cm2.train.tiny import build_model
-from cm2.train.trainer import ChecklistTrainer
+from cm2.train.trainer import ChecklistTrainer, columns
 from cm2dsl.reward.instance import instances
 
 LOOK_UP = tool_call("lookup", booking="AB12")
@@ -83,13 +83,7 @@ def trained_batch(
         keys = [(0, i) for i in range(len(prompts))]
         found = stage.play([instance] * len(prompts), Script(codec, scripts), keys)
         played.extend(found)
-        return {
-            "prompt_ids": [one.rollout.prompt for one in found],
-            "completion_ids": [one.rollout.completion for one in found],
-            "logprobs": [one.rollout.logprobs for one in found],
-            "env_mask": [[0 if one.masked else b for b in one.rollout.mask] for one in found],
-            "played": found,
-        }
+        return columns(found, group_credit(found, config.credit))
 
     config = Config(group=4, groups=1, micro_batch=4, credit=Credit(level=level))
     with warnings.catch_warnings():
@@ -100,7 +94,6 @@ def trained_batch(
             args=grpo_arguments(config, folder),
             train_dataset=Dataset.from_dict({"prompt": [instance.id]}),
             rollout_func=rollouts,
-            assign=lambda group: group_credit(group, config.credit),
         )
     trainer.model.train()
     out = trainer._generate_and_score_completions([{"prompt": instance.id} for _ in range(4)])

@@ -1,22 +1,37 @@
 """A run folder: what a run was told, what happened in it, and what came out.
 
-Whole files are written beside and renamed. The two logs grow by whole lines; after a crash, what
-lies after the last checkpoint is dropped and played again.
+Whole files are written beside and renamed. The logs grow by whole lines; what lies behind the last
+mark (checkpoint.py) after a crash is cut off and played again. One process writes, and no other run
+may have the folder meanwhile.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from cm2.train.ranks import Ranks
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs on one folder are not noticed there
+    fcntl = None  # type: ignore[assignment]
 
 CONFIG = "config.json"
 SUMMARY = "summary.json"
 METRICS = "metrics.jsonl"
 ROLLOUTS = "rollouts.jsonl"
 CHECKPOINTS = "checkpoints"
+LOCK = ".lock"
+
+_NO_ROOM = 1_000_000
+"""Bytes: whoever fails to write with less than this left failed for want of room."""
 
 
 class RunError(Exception):
@@ -26,69 +41,146 @@ class RunError(Exception):
 class RunFolder:
     """The folder of one run. `resumed` is whether it held an unfinished run of the same config."""
 
-    def __init__(self, path: Path, config: dict[str, Any]) -> None:
-        """Raises RunError where the folder holds something else, or a run that is finished."""
+    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
+        """Raises RunError where the folder holds something else, a run that is finished, or one
+        that another process is at."""
         self.path = path
         self.resumed = False
+        self.writes = True
+        self._lock: BinaryIO | None = None
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            self._check_same(config)
-            self.resumed = True
+            self._check_ours()
+            self.resumed = (path / CONFIG).exists()
         path.mkdir(parents=True, exist_ok=True)
-        if not self.resumed:
+        self._take()
+        if self.resumed:
+            self._check_same(config)
+        else:
             self.write_json(CONFIG, config)
 
-    def _check_same(self, config: dict[str, Any]) -> None:
+    @classmethod
+    def shared(cls, path: Path, config: Mapping[str, Any], ranks: Ranks) -> RunFolder:
+        """The folder of a run of several processes: the first has it, and writes for all; in the
+        others, writing does nothing. Raises RunError, on all of them."""
+        kept: list[RunFolder] = []
+
+        def opened() -> bool:
+            kept.append(cls(path, config))
+            return kept[0].resumed
+
+        resumed = ranks.once(opened)
+        if kept:
+            return kept[0]
+        folder = cls.__new__(cls)
+        folder.path, folder.resumed, folder.writes, folder._lock = path, resumed, False, None
+        return folder
+
+    def close(self) -> None:
+        """Let others have the folder."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _check_ours(self) -> None:
         here = f"`{self.path}` exists and is not empty"
-        if not (self.path / CONFIG).is_file():
+        if not self.path.is_dir() or not any(
+            (self.path / name).is_file() for name in (CONFIG, LOCK)
+        ):
             raise RunError(f"{here}, and is no run folder; choose another --out")
         if (self.path / SUMMARY).exists():
             raise RunError(f"{here}: it holds a finished run; choose another --out")
-        if json.loads((self.path / CONFIG).read_text("utf-8")) != json.loads(json.dumps(config)):
+
+    def _check_same(self, config: Mapping[str, Any]) -> None:
+        if self.read_json(CONFIG) != json.loads(json.dumps(config)):
             raise RunError(
-                f"{here}: it holds an unfinished run with other options or another spec; "
-                "give the same ones to resume it, or choose another --out"
+                f"`{self.path}` exists and is not empty: it holds an unfinished run with other "
+                "options or another spec; give the same ones to resume it, or choose another --out"
             )
+
+    def _take(self) -> None:
+        """The lock goes with the process, however it ends, and with no other: it is a lock of
+        records, which children do not inherit, so that one that outlives its parent keeps
+        nobody out."""
+        if fcntl is None:
+            return
+        lock = (self.path / LOCK).open("a+b")
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            who = lock.read().decode("utf-8", "replace").strip() or "unknown"
+            lock.close()
+            raise RunError(
+                f"another run is at `{self.path}` (process {who}); "
+                "wait for its end, or choose another --out"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()).encode())
+        lock.flush()
+        self._lock = lock
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file, whole or not at all."""
-        self._write_text(name, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+        text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+        self._replace(name, lambda path: path.write_text(text, "utf-8"))
 
     def write_folder(self, name: str, write: Callable[[Path], Any]) -> None:
         """Write a folder, whole or not at all; `write` gets the path to fill."""
         self._replace(name, write)
 
-    def _write_text(self, name: str, text: str) -> None:
-        self._replace(name, lambda path: path.write_text(text, "utf-8"))
-
     def _replace(self, name: str, write: Callable[[Path], Any]) -> None:
+        if not self.writes:
+            return
         beside, target = self.path / f".{name}.partial", self.path / name
-        _remove(beside)
+        remove(beside)
         write(beside)
+        persist(beside)
         if target.is_dir():  # a folder cannot be replaced in one go
-            _remove(target)
+            remove(target)
         beside.replace(target)
 
-    def append(self, name: str, records: Iterable[dict[str, Any]]) -> None:
+    def append(self, name: str, records: Iterable[Mapping[str, Any]]) -> None:
         """Add lines to a log."""
+        if not self.writes:
+            return
         text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         with (self.path / name).open("a", encoding="utf-8") as file:
             file.write(text)
 
-    def drop_after(self, step: int) -> None:
-        """Take back what is logged of steps after `step` and of the last evaluation."""
-        for name in (METRICS, ROLLOUTS):
+    def logs(self) -> dict[str, int]:
+        """How long each log is now, in bytes; what is counted is on the disk."""
+        found = sorted(self.path.glob("*.jsonl"))
+        for log in found:
+            persist(log)
+        return {log.name: log.stat().st_size for log in found}
+
+    def cut(self, lengths: Mapping[str, int]) -> None:
+        """Take back what the logs have beyond these lengths; a log without one goes altogether.
+
+        Raises RunError where a log has lost lines that it had.
+        """
+        if not self.writes:
+            return
+        for name, length in lengths.items():
             log = self.path / name
-            if log.exists():
-                # Not splitlines: a dialogue may hold other characters that end a line for it.
-                *lines, _cut_short = log.read_text("utf-8").split("\n")
-                kept = [line + "\n" for line in lines if _happened(line, step)]
-                self._write_text(name, "".join(kept))
+            here = log.stat().st_size if log.exists() else 0
+            if here < length:
+                raise RunError(
+                    f"`{log}` has {here} bytes, and had {length} at the last checkpoint; "
+                    "put it back as it was, or choose another --out"
+                )
+        for log in self.path.glob("*.jsonl"):
+            if log.name in lengths:
+                os.truncate(log, lengths[log.name])
+            else:
+                remove(log)
 
     def lines(self, name: str) -> list[Any]:
         """The records of a log; none where there is no such log."""
         path = self.path / name
         if not path.exists():
             return []
+        # Not splitlines: a dialogue may hold other characters that end a line for it.
         return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
 
     def read_json(self, name: str) -> Any | None:
@@ -97,13 +189,39 @@ class RunFolder:
         return json.loads(path.read_text("utf-8")) if path.exists() else None
 
 
-def _happened(line: str, step: int) -> bool:
-    entry = json.loads(line)
-    return bool(entry["step"] <= step and entry.get("phase") != "after")
+@contextmanager
+def disk_full(path: Path) -> Iterator[None]:
+    """Raises RunError for whatever is raised because the disk that holds a folder has no room.
+
+    Libraries that write weights say so in errors of their own; then the disk is looked at.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            full = True
+        else:
+            writing = isinstance(error, (OSError, RuntimeError)) or "afetensor" in repr(type(error))
+            full = writing and shutil.disk_usage(path).free < _NO_ROOM
+        if not full:
+            raise
+        raise RunError(
+            f"there is no room on the disk of `{path}`; "
+            "make some, and give the same command with this --out to go on"
+        ) from error
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
+def persist(path: Path) -> None:
+    """See that a file, or all files of a folder, are on the disk and not in memory alone."""
+    for one in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        if one.is_file():
+            with one.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder; none is no error."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

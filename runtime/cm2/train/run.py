@@ -19,14 +19,16 @@ from cm2.recordings import read_recordings
 from cm2.rollout.local import LocalGenerator
 from cm2.rollout.policy import Policy, load_policy
 from cm2.rollout.report import record, summarise
-from cm2.rollout.stage import Played, Stage
+from cm2.rollout.stage import Key, Played, Stage
 from cm2.train.arguments import grpo_arguments
+from cm2.train.checkpoint import TRAINED, Checkpoints, numbered
 from cm2.train.config import Config
 from cm2.train.credit import group_credit
-from cm2.train.folder import CHECKPOINTS, METRICS, ROLLOUTS, SUMMARY, RunError, RunFolder
+from cm2.train.folder import METRICS, ROLLOUTS, SUMMARY, RunError, RunFolder, disk_full
 from cm2.train.meter import Meter, total
 from cm2.train.policy import cold_started
-from cm2.train.trainer import ChecklistTrainer
+from cm2.train.ranks import Ranks
+from cm2.train.trainer import ChecklistTrainer, columns
 from cm2.train.watch import Watch
 from cm2.trajectory import Trajectory
 from cm2dsl.reward.instance import Instance, instances
@@ -40,7 +42,11 @@ def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None)
 
     Raises RunError, EpisodeError, SimulationError and ChatError; EngineError where the judge can
     decide nothing at all. What is in the folder then can be gone on with.
+
+    Every process that a launcher started calls this with the same arguments. They play and learn
+    together, the first one writes, and all return the summary.
     """
+    ranks = Ranks()
     started = time.monotonic()
     training, heldout = split(bundle, judged=judge is not None)
     if len(training) < config.groups:
@@ -49,7 +55,25 @@ def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None)
             f"give --groups {len(training)} or less"
         )
     sources = {source.file: source.sha256 for source in bundle.spec.sources}
-    folder = RunFolder(out, {**asdict(config), "spec": bundle.spec.domain, "sources": sources})
+    told = {**asdict(config), "spec": bundle.spec.domain, "sources": sources}
+    folder = RunFolder.shared(out, told, ranks)
+    try:
+        with disk_full(out):
+            return _trained(bundle, config, folder, judge, ranks, training, heldout, started)
+    finally:
+        folder.close()
+
+
+def _trained(
+    bundle: Bundle,
+    config: Config,
+    folder: RunFolder,
+    judge: Judge | None,
+    ranks: Ranks,
+    training: list[Instance],
+    heldout: list[Instance],
+    started: float,
+) -> dict[str, Any]:
     folder.write_folder("bundle", lambda path: shutil.copytree(bundle.path, path))
     recordings = read_recordings(bundle)
     set_seed(config.seed)
@@ -58,10 +82,22 @@ def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None)
         # cores, and loses tenfold on busy ones, where the threads wait for each other.
         torch.set_num_threads(1)
 
-    policy = starting_policy(bundle, config, folder, recordings, {one.id for one in training})
+    checkpoints = Checkpoints(folder)
+    mark = ranks.once(checkpoints.newest)
+    ranks.once(lambda: checkpoints.go_back(mark))
+    if mark is not None and mark.trained:
+        policy = load_policy(folder.path / "model", bundle)
+    else:
+        policy = starting_policy(
+            bundle, config, folder, recordings, {one.id for one in training}, ranks
+        )
     stage = Stage(bundle, policy.codec, config.limits, recordings, judge)
-    meter = Meter(judge)
+    meter = Meter(judge, ranks)
     generator = LocalGenerator(policy.model, ends=policy.ends, pad=policy.codec.pad)
+
+    def play(rows: list[Instance], keys: list[Key]) -> list[Played]:
+        mine = ranks.share(len(rows))
+        return ranks.gathered(lambda: stage.play(rows[mine], generator, keys[mine]))
 
     def evaluate(phase: str, step: int) -> dict[str, Any]:
         rows = [row for row in heldout or training for _ in range(config.samples)]
@@ -69,33 +105,33 @@ def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None)
         played: list[Played] = []
         for start in tqdm(chunks, desc=f"evaluating {phase}", unit="batch"):
             some = rows[start : start + config.group * config.groups]
-            keys = [(config.seed, 0, start + i) for i in range(len(some))]
-            played += stage.play(some, generator, keys)
+            played += play(some, [(config.seed, 0, start + i) for i in range(len(some))])
         folder.append(ROLLOUTS, (record(one, phase, step) for one in played))
         summary = {**summarise(played), **meter.read()}
         folder.write_json(f"{phase}.json", summary)
         return summary
 
-    resumed, done = latest_checkpoint(folder)
-    folder.drop_after(done)
-    before = folder.read_json("before.json") if resumed else evaluate("before", 0)
+    if mark is None:
+        before = evaluate("before", 0)
+        checkpoints.seal(numbered(0), 0)
+    else:
+        before = folder.read_json("before.json")
 
     watch = Watch(folder, config.steps, meter)
     by_id = {instance.id: instance for instance in training}
 
     def rollouts(prompts: list[str], trainer: ChecklistTrainer) -> dict[str, Any]:
         step = trainer.state.global_step + 1
-        first = trainer.accelerator.process_index * len(prompts)
-        keys = [(config.seed, step, first + i) for i in range(len(prompts))]
-        played = stage.play([by_id[prompt] for prompt in prompts], generator, keys)
+        rows = [by_id[prompt] for prompt in ranks.gathered(lambda: prompts)]
+        played = play(rows, [(config.seed, step, i) for i in range(len(rows))])
+        credits = [
+            credit
+            for start in range(0, len(played), config.group)
+            for credit in group_credit(played[start : start + config.group], config.credit)
+        ]
         watch.saw(played, step)
-        return {
-            "prompt_ids": [one.rollout.prompt for one in played],
-            "completion_ids": [one.rollout.completion for one in played],
-            "logprobs": [one.rollout.logprobs for one in played],
-            "env_mask": [[0 if one.masked else bit for bit in one.rollout.mask] for one in played],
-            "played": played,
-        }
+        mine = ranks.share(len(rows))
+        return columns(played[mine], credits[mine])
 
     trainer = ChecklistTrainer(
         model=policy.model,
@@ -103,14 +139,17 @@ def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None)
         args=grpo_arguments(config, folder.path),
         train_dataset=Dataset.from_dict({"prompt": list(by_id)}),
         rollout_func=rollouts,
-        assign=lambda group: group_credit(group, config.credit),
+        checkpoints=checkpoints,
         callbacks=[watch],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=resumed)
+    if mark is None or not mark.trained:
+        checkpoints.restore(mark)
+        trainer.train(resume_from_checkpoint=mark.weights if mark is not None else None)
+        folder.write_folder("model", policy.save)
+        checkpoints.seal(TRAINED, trainer.state.global_step)
 
     after = evaluate("after", config.steps)
-    folder.write_folder("model", policy.save)
     summary = {
         "before": before,
         "after": after,
@@ -155,8 +194,10 @@ def starting_policy(
     folder: RunFolder,
     recordings: list[Trajectory],
     training: set[str],
+    ranks: Ranks,
 ) -> Policy:
-    """The model that was asked for, or a tiny one cold-started on recordings of training rows."""
+    """The model that was asked for, or a tiny one cold-started on recordings of training rows: by
+    the first rank, while the others wait for it."""
     cold = folder.path / "cold"
     if config.tiny is None:
         assert config.model is not None
@@ -170,7 +211,10 @@ def starting_policy(
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise RunError(f"`{config.model}` cannot be loaded as a policy: {reason}") from error
-    if not cold.exists():
+
+    def start_cold() -> None:
+        if cold.exists():
+            return
         seen = [recording for recording in recordings if recording.task in training]
         if not seen:
             raise RunError(
@@ -192,14 +236,6 @@ def starting_policy(
                 on_step=on_step,
             )
         folder.write_folder("cold", policy.save)
+
+    ranks.once(start_cold)
     return load_policy(cold, bundle)
-
-
-def latest_checkpoint(folder: RunFolder) -> tuple[str | None, int]:
-    """The newest checkpoint of an interrupted run and its step; (None, -1) where there is none."""
-    found = {
-        int(path.name.removeprefix("checkpoint-")): path
-        for path in (folder.path / CHECKPOINTS).glob("checkpoint-*")
-        if (path / "trainer_state.json").exists()
-    }
-    return (str(found[max(found)]), max(found)) if found else (None, -1)

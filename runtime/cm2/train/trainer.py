@@ -1,10 +1,10 @@
 """GRPO with checklist rewards: TRL's trainer, our rollouts, our advantages.
 
 TRL offers one way in for each. `rollout_func` gets the prompts, already repeated G times, and
-returns tokens; what else a rollout is (its dialogue and its verdicts) travels in the extra column
-`played`. `_generate_and_score_completions` is the one method overridden: TRL's advantages, one a
+returns tokens; what else a rollout is (its dialogue, its verdicts and its credit) travels in the
+extra columns `played` and `credit`. In `_generate_and_score_completions` TRL's advantages, one a
 rollout, are replaced by ours, one a token, which its loss accepts as (B, T). The three levels of
-credit differ in this tensor and in nothing else.
+credit differ in this tensor and in nothing else. A checkpoint is sealed when it is whole.
 """
 
 from __future__ import annotations
@@ -13,38 +13,60 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from accelerate.utils import gather_object
 from trl import GRPOTrainer
 
 from cm2.rollout.dialogue import Rollout
 from cm2.rollout.stage import Played
+from cm2.train.checkpoint import Checkpoints, numbered
 from cm2dsl.reward.credit import RolloutCredit
 
-AssignCredit = Callable[[Sequence[Played]], Sequence[RolloutCredit]]
-"""The credit of the rollouts of one group, in their order."""
+Rollouts = Callable[[list[str], "ChecklistTrainer"], dict[str, Any]]
 
 
 class ChecklistTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
-    """`GRPOTrainer` whose `rollout_func` returns the extra column `played` (list of Played)."""
+    """`GRPOTrainer` whose `rollout_func` returns the columns that `columns` makes."""
 
-    def __init__(self, *args: Any, assign: AssignCredit, **kwargs: Any) -> None:
-        super().__init__(*args, reward_funcs=[reward], **kwargs)
-        self._assign = assign
+    def __init__(
+        self,
+        *args: Any,
+        rollout_func: Rollouts,
+        checkpoints: Checkpoints | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Where `checkpoints` is given, each one that TRL writes becomes a mark of it."""
+        super().__init__(*args, reward_funcs=[reward], rollout_func=rollout_func, **kwargs)
+        self._checkpoints = checkpoints
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         out: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        mine = [row["played"] for row in inputs]
-        everyone: list[Played] = gather_object(mine)
-        first = self.accelerator.process_index * len(mine)
-        credits = [
-            credit
-            for start in range(0, len(everyone), self.num_generations)
-            for credit in self._assign(everyone[start : start + self.num_generations])
-        ][first : first + len(mine)]
         out["advantages"] = advantage_tensor(
-            [one.rollout for one in mine], credits, width=out["completion_ids"].shape[1]
+            [row["played"].rollout for row in inputs],
+            [row["credit"] for row in inputs],
+            width=out["completion_ids"].shape[1],
         ).to(out["completion_ids"].device)
         return out
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """None: it would be written beside the checkpoints, about a model that is not there."""
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()  # each process writes its own random state
+        if self._checkpoints is not None:
+            step = self.state.global_step
+            self._checkpoints.seal(numbered(step), step)
+
+
+def columns(played: Sequence[Played], credits: Sequence[RolloutCredit]) -> dict[str, Any]:
+    """What `rollout_func` returns for the rollouts of this process and their credit."""
+    return {
+        "prompt_ids": [one.rollout.prompt for one in played],
+        "completion_ids": [one.rollout.completion for one in played],
+        "logprobs": [one.rollout.logprobs for one in played],
+        "env_mask": [[0 if one.masked else bit for bit in one.rollout.mask] for one in played],
+        "played": list(played),
+        "credit": list(credits),
+    }
 
 
 def reward(played: Sequence[Played], **_: Any) -> list[float | None]:

@@ -36,8 +36,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
         self._bar = tqdm(total=self._steps, initial=state.global_step, desc="training", unit="step")
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
-        if "loss" not in logs or not state.is_world_process_zero:
+        if "loss" not in logs:
             return
+        spent = self._meter.read()
         now = time.monotonic()
         shown = summarise(self._played)
         line = {
@@ -52,7 +53,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
             "masked": shown["masked"],
             "masked_by": shown["masked_by"],
             **({"verdicts": shown["verdicts"]} if "verdicts" in shown else {}),
-            **self._meter.read(),
+            **spent,
             "loss": logs["loss"],
             "entropy": logs.get("entropy"),
             "grad_norm": logs.get("grad_norm"),
