@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 .PHONY: train test test-servers lint clean
 
 train: $(VENV)/.train
-	$(BIN)/cm2 train specs/airline.cm2
+	$(BIN)/cm2 train specs/airline.cm2 --allow-python
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist loadfile

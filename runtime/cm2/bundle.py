@@ -19,7 +19,8 @@ from cm2dsl.reward.plan import Plan, plan_for
 class Bundle:
     """A verified bundle.
 
-    `path` is its folder and `files` where the spec's own files lie in it. `checks` finds the
+    `path` is its folder and `files` where the spec's own files lie in it; `origin` is where the
+    user has them, and `allow_python` whether backends among them may run. `checks` finds the
     functions of reward.py by the name that `ir.Item.check` gives; `prompts` are the judge's files.
     `plans` are kept by `cm2dsl.reward.plan`.
     """
@@ -27,8 +28,10 @@ class Bundle:
     spec: ir.Spec
     path: Path
     files: Path
+    origin: Path
     checks: Mapping[str, Check]
     prompts: Mapping[str, str]
+    allow_python: bool = False
     _plans: dict[tuple[str, bool], Plan] = field(default_factory=dict, compare=False, repr=False)
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -52,6 +55,7 @@ def load(folder: Path) -> Bundle:
         spec=read_spec(folder, contents),
         path=folder,
         files=folder / "files",
+        origin=folder / "files",
         # The file is the compiler's own output: its hash was just verified.
         checks=load_checks(contents["reward.py"], str(folder / "reward.py")),
         prompts={
@@ -73,13 +77,15 @@ def compile_bundle(spec: Path, folder: Path) -> Bundle:
     return load(folder)
 
 
-def open_spec(path: Path) -> Bundle:
+def open_spec(path: Path, allow_python: bool = False) -> Bundle:
     """The bundle of a .cm2 file (compiled to a folder that lives as long as it), or in a folder.
 
+    `allow_python`: backends among its files may run. Without it, only those that the user trusts.
     Raises CompileError and BundleError.
     """
     if path.is_dir():
-        return load(path)
+        return replace(load(path), allow_python=allow_python)
     folder = tempfile.TemporaryDirectory(prefix="cm2-")
     bundle = compile_bundle(path, Path(folder.name) / path.stem)
-    return replace(bundle, _folder=folder)
+    origin = path.resolve().parent
+    return replace(bundle, origin=origin, allow_python=allow_python, _folder=folder)

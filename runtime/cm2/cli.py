@@ -19,6 +19,7 @@ COMMANDS = {
     "cache": "look into a judge's cache of answers, and prune it",
     "credit": "turn groups of verdicts into rewards and advantages",
     "train": "train a policy on a spec with GRPO",
+    "trust": "say which backend files may run without being asked each time",
     "export": "write a spec in somebody else's format",
     "import": "make specs from somebody else's tasks",
 }

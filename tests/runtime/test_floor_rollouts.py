@@ -167,7 +167,7 @@ class Shipped:
 
 @pytest.fixture(scope="module", params=SHIPPED)
 def shipped(request: pytest.FixtureRequest) -> Shipped:
-    bundle = open_spec(SPECS / f"{request.param}.cm2")
+    bundle = open_spec(SPECS / f"{request.param}.cm2", allow_python=True)
     codec = Codec(tiny_tokenizer(), system=bundle.spec.system)
     dialogues = [one for task in bundle.spec.tasks for one in recorded(bundle, task)]
     limits = Limits(steps=20, step_tokens=8_000, tokens=400_000)

@@ -93,7 +93,7 @@ def test_without_any_answer_the_tool_reports_an_error() -> None:
 def test_the_llm_backend_ends_the_run_only_when_a_call_reaches_it(tmp_path: Path) -> None:
     (tmp_path / "bank.py").write_text(BANK.replace("def pay", "def repay"), encoding="utf-8")
     chain = (REPLAY, ir.PythonBackend(file="bank.py"), ir.LLMBackend(examples=2))
-    world = Simulator(ACCOUNT, chain, tmp_path).world("t", {})
+    world = Simulator(ACCOUNT, chain, tmp_path, allow_python=True).world("t", {})
     assert ask(world, "balance", account="a").source == "python"
     with pytest.raises(SimulationError, match="`pay` fell through to the `llm` backend"):
         ask(world, "pay", account="a", amount=1)
@@ -121,7 +121,8 @@ def test_a_reference_to_another_place_is_refused_and_not_fetched(reference: str)
 
 def test_rollouts_of_one_task_do_not_share_a_world(tmp_path: Path) -> None:
     (tmp_path / "bank.py").write_text(BANK, encoding="utf-8")
-    simulator = Simulator(ACCOUNT, (ir.PythonBackend(file="bank.py"),), tmp_path)
+    chain = (ir.PythonBackend(file="bank.py"),)
+    simulator = Simulator(ACCOUNT, chain, tmp_path, allow_python=True)
     first, second = simulator.world("t", {"money": 50}), simulator.world("t", {"money": 50})
     ask(first, "pay", account="a", amount=50)
     assert text(first, "balance", account="a") == '{"money":0}'

@@ -71,7 +71,7 @@ def test_verdicts_evidence_and_rewards_are_those_of_the_runtime(tmp_path: Path) 
             assert spec is not None
             played = Runner(spec).run(spec.tests[0]).played
             assert played is not None
-            bundle = Bundle(spec.spec, tmp_path, tmp_path, spec.checks, {})
+            bundle = Bundle(spec.spec, tmp_path, tmp_path, tmp_path, spec.checks, {})
             with Given(judged) as judge:
                 scored = score(bundle, dialogue, judge)
             mine, theirs = (verdict_records(one) for one in (played.scored, scored))

@@ -55,7 +55,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def bundle():
-    return open_spec(SPEC)
+    return open_spec(SPEC, allow_python=True)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_the_command_trains_a_model_directory_and_ends_in_a_table(run, tmp_path)
 def test_a_finished_run_is_not_overwritten(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "notes.txt").touch()
-    done = cm2(SPEC, "--out", tmp_path / "run")
+    done = cm2(SPEC, "--allow-python", "--out", tmp_path / "run")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
         f"error: `{tmp_path / 'run'}` exists and is not empty, and is no run folder; "

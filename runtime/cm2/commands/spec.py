@@ -15,10 +15,10 @@ NAMED = 4
 """Specs of a folder that a help line names."""
 
 
-def open_or_exit(spec: Path) -> Bundle:
+def open_or_exit(spec: Path, allow_python: bool = False) -> Bundle:
     """The bundle; exits with code 2 and the faults where the spec has any."""
     try:
-        return open_spec(spec)
+        return open_spec(spec, allow_python)
     except CompileError as error:
         click.echo(str(error), err=True)
     except BundleError as error:

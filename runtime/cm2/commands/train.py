@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
+from cm2.commands.backends import python_option, see_permitted
 from cm2.commands.judge_options import judge_options, judge_settings, opened_judge
 from cm2.commands.judge_report import judge_text
 from cm2.commands.spec import open_or_exit
@@ -44,6 +45,7 @@ USER_ERROR = 2
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True))
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder  [runs/NAME-TIME]")
 @judge_options
+@python_option
 def command(
     spec: Path,
     model: Path | None,
@@ -52,6 +54,7 @@ def command(
     scale: Any,
     judge: Path | None,
     judge_set: tuple[str, ...],
+    allow_python: bool,
     **given: Any,
 ) -> None:
     """Train a policy on SPEC, a .cm2 file or a bundle, with GRPO.
@@ -66,7 +69,8 @@ def command(
     if missing:
         _fail(f"training needs {', '.join(missing)}; install with: pip install 'cm2dsl[train]'")
     settings = judge_settings(judge, judge_set)
-    bundle = open_or_exit(spec)
+    bundle = open_or_exit(spec, allow_python)
+    see_permitted(bundle)
     from cm2.train.quiet import quieten
 
     quieten()

@@ -77,7 +77,13 @@ class Stage:
         self._codec = codec
         self._limits = limits
         self._simulator = Simulator(
-            spec.tools, spec.simulate, bundle.files, recordings, user_tools=spec.user_tools
+            spec.tools,
+            spec.simulate,
+            bundle.files,
+            recordings,
+            user_tools=spec.user_tools,
+            allow_python=bundle.allow_python,
+            origin=bundle.origin,
         )
         self._judge = judge
         self._players = None if user is None else Players(user, spec.user_tools)

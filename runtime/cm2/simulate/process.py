@@ -27,11 +27,16 @@ LONGEST = 32 << 20
 _POSIX = os.name == "posix"
 _PASSED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "SYSTEMDRIVE")
 """What an interpreter may need to start. Everything else stays here, keys above all."""
-_TAIL = 600
+_TAIL = 4000
 
 
 class Ended(Exception):  # noqa: N818 - what happened to the process, not a mistake
-    """The process is not there any more; the message says how it ended, and what it wrote last."""
+    """The process is not there any more. The message says how it ended, `said` what it wrote
+    last."""
+
+    def __init__(self, how: str, said: str = "") -> None:
+        super().__init__(how)
+        self.said = said
 
 
 class Process:
@@ -90,7 +95,7 @@ class Process:
             async with asyncio.timeout(seconds):  # there are no readiness events for pipes
                 return await asyncio.to_thread(_exchange, self._input, self._output, message)
         except EOFError:
-            raise Ended(self._last_words()) from None
+            raise self._ended() from None
         except BaseException:
             self.close()
             raise
@@ -98,13 +103,13 @@ class Process:
     def close(self) -> None:
         self._end()
 
-    def _last_words(self) -> str:
-        """How it ended, and the end of what it wrote to its error output."""
+    def _ended(self) -> Ended:
+        """How it ended, with the end of what it wrote to its error output."""
         try:
             code = self._process.wait(2)
         except subprocess.TimeoutExpired:  # it closed its pipes, and lives
             self.close()
-            return "closed its pipes"
+            return Ended("closed its pipes")
         how = f"ended with exit code {code}"
         if code < 0:
             with suppress(ValueError):
@@ -112,7 +117,7 @@ class Process:
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _TAIL))
         said = self._errors.read().decode(errors="replace").strip()
         self.close()
-        return f"{how}: {said}" if said else how
+        return Ended(how, said)
 
 
 class _Exchange:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cm2.simulate.backend import SimulationError
+from cm2dsl import ir
 from cm2dsl.write import write_beside
 
 _HEAD = "# Backend files that cm2 may run: the sha256 of each. `cm2 trust` writes this file.\n\n"
@@ -60,6 +63,18 @@ def digest(code: bytes) -> str:
     return hashlib.sha256(code).hexdigest()
 
 
+def permit_all(backends: Sequence[ir.Backend], files: Path, origin: Path) -> None:
+    """Raises SimulationError for the first Python file of a chain that is not trusted.
+
+    `files` is the folder that they are read from, `origin` where the user has them. One that
+    cannot be read is passed over: whoever loads it says so.
+    """
+    for backend in backends:
+        if isinstance(backend, ir.PythonBackend):
+            with suppress(OSError):
+                permit(origin / backend.file, (files / backend.file).read_bytes())
+
+
 def permit(path: Path, code: bytes) -> None:
     """Raises SimulationError unless the file at `path`, which holds `code`, is trusted."""
     found = path.resolve()
@@ -69,8 +84,15 @@ def permit(path: Path, code: bytes) -> None:
         raise SimulationError(str(error)) from error
     if known == digest(code):
         return
-    changed = "it has changed since you trusted it" if known else "code runs only if you say so"
+    why = "it has changed since you trusted it" if known else "code runs only where you say so"
     raise SimulationError(
-        f"the spec answers tools with the code of `{found}`, and {changed}; read it, then give "
-        f"--allow-python for this run, or trust the file as it is: cm2 trust add {path}"
+        f"tools are answered by the code in `{found}`, and {why}\n"
+        "  = help: read the file; then give --allow-python, or trust it as it is with "
+        f"`cm2 trust add {shlex.quote(_short(found))}`"
     )
+
+
+def _short(path: Path) -> str:
+    """The path from where the user is, if that is shorter."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
