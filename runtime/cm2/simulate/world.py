@@ -118,38 +118,39 @@ class World:
 
     async def _answer(self, together: Sequence[_Checked], requestor: Requestor) -> None:
         """Answer calls that only read at the same time, or one call of another kind."""
-        if len(together) == 1:
-            await self._answer_one(together, 0, requestor, None)
-            return
+        history = tuple(self.log)
         settled = [asyncio.Event() for _ in together]
 
         async def one(index: int) -> None:
+            beside = [other.asked for other in together[:index] if other.asked is not None]
             earlier = settled[index - 1] if index else None
-            await self._answer_one(together, index, requestor, earlier)
+            await self._answer_one(together[index], history, beside, earlier, requestor)
             settled[index].set()
 
+        if len(together) == 1:
+            await one(0)
+            return
         async with task_group() as group:
             for index in range(len(together)):
                 group.create_task(one(index))
 
     async def _answer_one(
         self,
-        together: Sequence[_Checked],
-        index: int,
-        requestor: Requestor,
+        checked: _Checked,
+        history: Sequence[Event],
+        beside: Sequence[Asked],
         earlier: asyncio.Event | None,
+        requestor: Requestor,
     ) -> None:
         """Find an answer at once, and write it down when the call before it (`earlier`) is."""
-        checked = together[index]
         answer = checked.refusal
         later: Sequence[Backend] = ()
         if checked.asked is not None:
-            beside = [other.asked for other in together[:index] if other.asked is not None]
-            asked = replace(checked.asked, history=tuple(self.log), beside=beside)
+            asked = replace(checked.asked, history=history, beside=beside)
             answer, later = await self._ask(asked, earlier)
+        assert answer is not None  # a call is asked of the backends, or refused
         if earlier is not None:
             await earlier.wait()
-        assert answer is not None  # a call is asked of the backends, or refused
         if checked.asked is not None and later:
             asked = self._now(checked.asked)
             for backend in later:
