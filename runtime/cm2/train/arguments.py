@@ -136,15 +136,14 @@ def grpo_arguments(config: Config, out: Path) -> GRPOConfig:
     """
     check_trl(config.trl)
     cuda = torch.cuda.is_available()
-    processes = PartialState().num_processes
-    passes = config.group * config.groups // config.micro_batch // processes
+    micro_batch, passes = passes_of(config, PartialState().num_processes)
     checkpointing = cuda if config.gradient_checkpointing is None else config.gradient_checkpointing
     arguments: dict[str, Any] = {
         "output_dir": str(out / CHECKPOINTS),
         "seed": config.seed,
         "max_steps": trl_steps(config),
         "num_generations": config.group,
-        "per_device_train_batch_size": config.micro_batch,
+        "per_device_train_batch_size": micro_batch,
         "gradient_accumulation_steps": passes // config.updates,
         "steps_per_generation": passes,
         "num_iterations": config.iterations,
@@ -186,6 +185,24 @@ def grpo_arguments(config: Config, out: Path) -> GRPOConfig:
     except (TypeError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())
         raise RunError(f"TRL does not take these arguments: {reason}") from None
+
+
+def passes_of(config: Config, processes: int) -> tuple[int, int]:
+    """How many rollouts pass through the model at once on each process, and in how many passes its
+    share of a step does. Raises RunError where a step cannot be divided."""
+    rollouts = config.group * config.groups
+    share, left = divmod(rollouts, processes)
+    if left:
+        raise RunError(
+            f"{processes} processes cannot share a step's {rollouts} rollouts evenly; "
+            "set `group` and `groups` so that their product is a multiple"
+        )
+    micro_batch = min(config.micro_batch, share)
+    if share % micro_batch:
+        raise RunError(
+            f"`micro_batch` {micro_batch} does not divide the {share} rollouts of a process"
+        )
+    return micro_batch, share // micro_batch
 
 
 def updates_of(config: Config) -> int:

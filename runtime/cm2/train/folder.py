@@ -64,15 +64,16 @@ class RunFolder:
         others, writing does nothing. Raises RunError, on all of them."""
         kept: list[RunFolder] = []
 
-        def opened() -> bool:
+        def opened() -> tuple[Path, bool]:
             kept.append(cls(path, config))
-            return kept[0].resumed
+            return path, kept[0].resumed
 
-        resumed = ranks.once(opened)
+        # The path, too: one that is made of the time is another in each process.
+        where, resumed = ranks.once(opened)
         if kept:
             return kept[0]
         folder = cls.__new__(cls)
-        folder.path, folder.resumed, folder.writes, folder._lock = path, resumed, False, None
+        folder.path, folder.resumed, folder.writes, folder._lock = where, resumed, False, None
         return folder
 
     def close(self) -> None:

@@ -99,14 +99,12 @@ class Ranks:
         try:
             distributed.all_gather_object(heard, said, group=self._group)
         except RuntimeError as error:  # gloo's own, as when the other end is closed
-            raise own or RankError(
-                "another process of this run has ended; what it said is above or in its log"
-            ) from error
+            raise own or _passed_on(RankError("another process of this run has ended")) from error
         if own is not None:
-            raise own
+            raise _passed_on(own)
         broken = next((one for one in heard if isinstance(one, _Broke)), None)
         if broken is not None:
-            raise broken.error()
+            raise _passed_on(broken.error())
         return [one.result for one in heard]
 
     def gathered(self, work: Callable[[], Sequence[T]]) -> list[T]:
@@ -128,7 +126,7 @@ class Ranks:
         return broke
 
 
-def is_first() -> bool:
-    """Whether a process is the one that speaks, as far as its launcher says: nothing is imported
-    and nothing is joined to find out."""
-    return os.environ.get("RANK", "0") == "0"
+def _passed_on(error: BaseException) -> BaseException:
+    """All know of it, and the first says it (cm2.commands.launched)."""
+    error.passed_on = True  # type: ignore[attr-defined]
+    return error
