@@ -65,6 +65,7 @@ def command(
     Exit codes: 1 the judge could not judge any more, and the run stopped where it was; 2 the run
     could not start, and nothing was trained.
     """
+    hush_others()
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         _fail(f"training needs {', '.join(missing)}; install with: pip install 'cm2dsl[train]'")
