@@ -14,6 +14,7 @@ import click
 from cm2.commands.backends import python_option, see_permitted
 from cm2.commands.judge_options import judge_options, judge_settings, opened_judge
 from cm2.commands.judge_report import judge_text
+from cm2.commands.launched import hush_others
 from cm2.commands.spec import open_or_exit
 from cm2.judge.engine import EngineError
 from cm2.judge.judge import Judge
