@@ -293,12 +293,16 @@ class Task(Node, frozen=True):
 
 
 class Tool(Node, frozen=True):
-    """An OpenAI function schema; `effect` is its `x-effect` where it names one."""
+    """An OpenAI function schema; `effect` is its `x-effect` where it names one.
+
+    `returns` is the JSON Schema of its result, MCP's `outputSchema`; None where it has none.
+    """
 
     name: str
     parameters: dict[str, Any]
     description: str = ""
     effect: Effect | None = None
+    returns: dict[str, Any] | None = None
 
 
 class JudgeProtocol(Node, frozen=True):

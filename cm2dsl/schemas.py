@@ -21,7 +21,8 @@ BOUNDS = (
     *("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"),
     *("minLength", "maxLength", "pattern"),
 )
-JSON_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
+TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
+JSON_TYPES = frozenset(TYPES)
 
 
 def read_tools(source: Source, log: Log) -> list[ir.Tool]:
@@ -83,8 +84,31 @@ def _read_tool(entry: Any, span: Span, log: Log) -> ir.Tool | None:
         written = json.dumps(effect, ensure_ascii=False)
         log.error("E404", f"`x-effect` of `{name}` is `{written}`", span, help)
         effect = None
-    description = body.get("description") or ""
-    return ir.Tool(name=name, description=str(description), parameters=parameters, effect=effect)
+    return ir.Tool(
+        name=name,
+        description=str(body.get("description") or ""),
+        parameters=parameters,
+        effect=effect,
+        returns=_returns(name, body.get("outputSchema", entry.get("outputSchema")), span, log),
+    )
+
+
+def _returns(name: str, schema: Any, span: Span, log: Log) -> dict[str, Any] | None:
+    """The schema of a tool's results, where it has one that can be one."""
+    if schema is None:
+        return None
+    if not isinstance(schema, dict):
+        help = '`outputSchema` is a JSON Schema: {"type": "object", "properties": {…}}'
+        log.error("E404", f"the `outputSchema` of `{name}` is not an object", span, help)
+        return None
+    said = schema.get("type", [])
+    wrong = [each for each in (said if isinstance(said, list) else [said]) if each not in TYPES]
+    if wrong:
+        written = json.dumps(wrong[0], ensure_ascii=False)
+        help = f"write one of {', '.join(TYPES)}"
+        log.error("E404", f"the `outputSchema` of `{name}` has the type `{written}`", span, help)
+        return None
+    return schema
 
 
 class PathType(Struct, frozen=True):

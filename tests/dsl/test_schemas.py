@@ -144,3 +144,23 @@ def test_tools_may_be_wrapped_bare_or_mcps() -> None:
 def test_a_fault_in_a_tool_is_at_the_line_where_it_begins() -> None:
     _, faults = read([{"name": "a"}, {"title": "b"}, {"name": "a"}])
     assert faults == ["5 this tool has no name", "8 tool `a` stands twice"]
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_the_schema_of_a_tools_results_is_read_beside_that_of_its_arguments(wrapped: bool) -> None:
+    returns = {"type": "object", "properties": {"fare": {"enum": ["basic", "flex"]}}}
+    body = {"name": "lookup", "parameters": {"type": "object"}, "outputSchema": returns}
+    (tool,), faults = read([{"type": "function", "function": body} if wrapped else body])
+    assert (tool.returns, faults) == (returns, [])
+
+
+@pytest.mark.parametrize(
+    ("returns", "message"),
+    [
+        ("object", "the `outputSchema` of `lookup` is not an object"),
+        ({"type": "dict"}, 'the `outputSchema` of `lookup` has the type `"dict"`'),
+    ],
+)
+def test_a_schema_of_results_that_is_none_is_an_error(returns: object, message: str) -> None:
+    (tool,), faults = read([{"name": "lookup", "outputSchema": returns}])
+    assert (tool.returns, faults) == (None, [f"2 {message}"])
