@@ -9,7 +9,7 @@ credit differ in this tensor and in nothing else. A checkpoint is sealed when it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -31,11 +31,14 @@ class ChecklistTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         *args: Any,
         rollout_func: Rollouts,
         checkpoints: Checkpoints | None = None,
+        figures: Callable[[], Mapping[str, float]] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Where `checkpoints` is given, each one that TRL writes becomes a mark of it."""
+        """Where `checkpoints` is given, each one that TRL writes becomes a mark of it. `figures`
+        are logged with TRL's own of each step, and so go wherever these go."""
         super().__init__(*args, reward_funcs=[reward], rollout_func=rollout_func, **kwargs)
         self._checkpoints = checkpoints
+        self._figures = figures
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         out: dict[str, Any] = super()._generate_and_score_completions(inputs)
@@ -45,6 +48,11 @@ class ChecklistTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
             width=out["completion_ids"].shape[1],
         ).to(out["completion_ids"].device)
         return out
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if self._figures is not None and "loss" in logs:
+            logs.update(self._figures())
+        super().log(logs, start_time)
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """None: it would be written beside the checkpoints, about a model that is not there."""
