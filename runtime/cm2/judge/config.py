@@ -122,14 +122,26 @@ def opened_engine(said: Mapping[str, Any], context: Context) -> tuple[Engine, Pr
 
     Raises JudgeLoadError, also for an engine that prompts no model.
     """
+    module, settings = _read_prompting(said, context)
+    engine: Engine = module.open_engine(settings, context)
+    return engine, settings
+
+
+def prompting(said: Mapping[str, Any], context: Context) -> Prompting:
+    """The settings of an engine that prompts a model; nothing is opened. Raises JudgeLoadError."""
+    return _read_prompting(said, context)[1]
+
+
+def _read_prompting(said: Mapping[str, Any], context: Context) -> tuple[ModuleType, Prompting]:
     module, settings = _read(said, context)
     if not isinstance(settings, Prompting):
         raise JudgeLoadError(
             f"{context.where}: the engine `{settings.engine}` only judges; "
             "name one that asks a model: `openai`, `transformers` or `vllm`"
         )
-    engine: Engine = module.open_engine(settings, context)
-    return engine, settings
+    if said["engine"] == "vllm" and "structured" not in said:  # quick to compile any form
+        settings = msgspec.convert({**said, "structured": "guidance"}, type(settings))
+    return module, settings
 
 
 def files_of(said: Mapping[str, Any], context: Context) -> Iterator[Path]:

@@ -21,13 +21,17 @@ FORMATS = {
 _UNKNOWN_TO_SOME = re.compile(r"\(\?(?!:)|\\[bBAZzGkKpP1-9]|[*+?}][+]")
 """What of a pattern not every backend can read: the text is then free, and checked afterwards."""
 
+_LONGEST = 4096
+"""Letters of a text whose pattern bounds it."""
+
 _REPEATED = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[*+]|\{([0-9]+),\}", re.DOTALL)
 
 
 def bounded(pattern: str, letters: int) -> str | None:
     """The pattern for a whole text, no part of it repeated more than so often.
 
-    None for one that not every backend reads, or that matches much longer texts all the same.
+    What it bounds itself stays as it is. None for one that not every backend reads, or that matches
+    much longer texts all the same.
     """
     if _UNKNOWN_TO_SOME.search(pattern):
         return None
@@ -44,12 +48,12 @@ def bounded(pattern: str, letters: int) -> str | None:
     whole = _REPEATED.sub(counted, inner)
     whole = f"^({whole})$" if "|" in whole else f"^{whole}$"
     try:
-        longest = width(whole)
+        own, longest = width(f"({inner})"), width(whole)
     except re.error:
         return None
-    if longest > 4 * letters or re.search(r"(?<!\\)[\^$]", re.sub(r"\[.*?\]", "", whole[1:-1])):
-        return None
-    return whole
+    most = _LONGEST if own == longest else 4 * letters
+    inside = re.sub(r"\[.*?\]", "", whole[1:-1])
+    return None if longest > most or re.search(r"(?<!\\)[\^$]", inside) else whole
 
 
 def width(pattern: str) -> int:

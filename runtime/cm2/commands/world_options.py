@@ -1,0 +1,37 @@
+"""Which models play a spec's tools and users: `--world`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from cm2.simulate.backend import SimulationError
+from cm2.simulate.config import NO_SETTINGS, WorldSettings, needed, read_world, see_played
+from cm2dsl import ir
+
+world_option: Any = click.option(
+    "--world",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Which models play tools and users: a TOML file with the tables [llm] and [user].",
+)
+
+
+def world_settings(world: Path | None, spec: ir.Spec | None = None) -> WorldSettings:
+    """The settings in the option's file; none without one.
+
+    Exits with code 2 where they are wrong, or name no model for what one plays in the spec.
+    """
+    try:
+        settings = NO_SETTINGS if world is None else read_world(world)
+        if spec is not None:
+            see_played(needed(spec), settings)
+    except SimulationError as error:
+        _fail(str(error))
+    return settings
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"error: {message}", err=True)
+    raise SystemExit(2)
