@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
 from simulated import ACCOUNT, REPLAY, ask, python_world, recording, replay_world, text
 
 from cm2.simulate import SimulationError, Simulator
+from cm2.trajectory import Call, Step, Trajectory, Turn, has_failed
 from cm2dsl import ir
 
 BANK = """
@@ -141,3 +143,147 @@ def test_the_same_calls_get_the_same_answers_in_every_world(tmp_path: Path) -> N
 
     assert play() == play()
     assert play()[1:3] == ['{"paid":4}', '{"money":5}']
+
+
+# --- what is said of a wrong call -----------------------------------------------------------------
+
+EVERYTHING = ir.Tool(
+    name="book",
+    parameters={
+        "type": "object",
+        "properties": {
+            "cabin": {"enum": ["economy", "business"]},
+            "seats": {"type": "integer", "minimum": 1, "maximum": 9},
+            "share": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+            "step": {"type": "integer", "multipleOf": 5},
+            "code": {"type": "string", "pattern": "^[A-Z]{3}$"},
+            "name": {"type": "string", "minLength": 1, "maxLength": 5},
+            "people": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 2,
+                "uniqueItems": True,
+                "items": {
+                    "type": "object",
+                    "properties": {"name": {"type": "string"}},
+                    "required": ["name"],
+                },
+            },
+            "date": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "fixed": {"const": "x"},
+            "extra": {"type": "object", "properties": {}, "additionalProperties": False},
+            "way": {
+                "oneOf": [
+                    {"type": "object", "required": ["train"], "title": "by rail"},
+                    {"type": "object", "required": ["flight", "seat"], "title": "by air"},
+                ]
+            },
+        },
+        "required": ["cabin", "seats"],
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"cabin": None}, '`cabin` is null: expected one of "economy", "business"'),
+        ({"cabin": ...}, '`cabin` is missing: expected one of "economy", "business"'),
+        ({"cabin": ..., "seats": ...}, "`cabin`, `seats` are missing"),
+        ({"seats": "2"}, '`seats` is "2": expected a whole number'),
+        ({"seats": 1.5}, "`seats` is 1.5: expected a whole number"),
+        ({"seats": 0}, "`seats` is 0: expected at least 1"),
+        ({"seats": 10}, "`seats` is 10: expected at most 9"),
+        ({"share": 0}, "`share` is 0: expected more than 0"),
+        ({"share": 1}, "`share` is 1: expected less than 1"),
+        ({"step": 7}, "`step` is 7: expected a multiple of 5"),
+        ({"code": "pek"}, '`code` is "pek": expected text that matches ^[A-Z]{3}$'),
+        ({"name": ""}, '`name` is "": expected at least 1 character'),
+        ({"name": "123456"}, '`name` is "123456": expected at most 5 characters'),
+        ({"people": []}, "`people` is []: expected at least 1 element"),
+        ({"people": [{"name": "A"}, {"name": "A"}]}, "expected no element twice"),
+        ({"people": [{"name": "A"}, {}]}, "`people[1].name` is missing: expected a string"),
+        ({"people": ["A"]}, '`people[0]` is "A": expected an object'),
+        ({"date": 5}, "`date` is 5: expected a string or null"),
+        ({"fixed": "y"}, '`fixed` is "y": expected "x"'),
+        ({"extra": {"a": 1, "b": 2}}, "`extra.a`, `extra.b` are not known: expected none"),
+        ({"way": {}}, "`way.train` is missing"),
+        ({"code": "x" * 500}, '`code` is "xxxxxx'),
+    ],
+)
+def test_a_wrong_argument_is_named_with_what_it_is_and_what_was_expected(
+    given: dict[str, object], said: str
+) -> None:
+    world = replay_world(tools=(EVERYTHING,))
+    whole = {"cabin": "economy", "seats": 1, **given}
+    answer = ask(world, "book", **{key: it for key, it in whole.items() if it is not ...})
+    assert answer.source == "schema"
+    assert said in json.loads(answer.text)["error"]
+    assert len(answer.text) < 250
+
+
+def test_a_refusal_names_the_rule_that_was_broken() -> None:
+    world = replay_world(tools=(EVERYTHING,))
+    assert ask(world, "book", cabin="economy", seats=0).why == "seats: minimum"
+    assert ask(world, "book").why == "required"
+    assert ask(world, "cook").why == "unknown tool"
+    assert asyncio.run(world.call("book", None)).why == "no object"
+
+
+def test_a_huge_or_bottomless_argument_is_an_error_and_no_fault(tmp_path: Path) -> None:
+    node = {"type": "object", "properties": {"next": {"$ref": "#"}, "to": {"default": 1}}}
+    world = replay_world(tools=(ir.Tool(name="walk", parameters=node),))
+    deep: dict[str, object] = {}
+    for _ in range(400):
+        deep = {"next": deep}
+    assert ask(world, "walk", next=deep).source in ("nobody", "schema")
+    assert ask(world, "walk", text="x" * 1_000_000).source == "nobody"
+    assert len(ask(world, "w" * 1_000_000).text) < 250
+
+
+# --- the shape of errors --------------------------------------------------------------------------
+
+
+def refused(*recordings: Trajectory, task: str = "t") -> str:
+    world = Simulator(ACCOUNT, (REPLAY,), Path(), recordings).world(task)
+    assert has_failed(ask(world, "balance").text, None)
+    return ask(world, "balance").text
+
+
+TEXT = ("balance", {"account": "x"}, "Error: no such account")
+OBJECT = ("balance", {"account": "y"}, '{"error": "no such account"}')
+MESSAGE = ("balance", {"account": "z"}, '{"error": {"message": "none", "code": 404}}')
+SAID = "`account` is missing: expected a string"
+
+
+def test_errors_have_the_shape_that_the_recordings_of_the_task_show() -> None:
+    assert refused() == f'{{"error":"{SAID}"}}'
+    assert refused(recording("t", OBJECT)) == f'{{"error":"{SAID}"}}'
+    assert refused(recording("t", TEXT)) == f"Error: {SAID}"
+    assert refused(recording("t", MESSAGE)) == f'{{"error":{{"message":"{SAID}"}}}}'
+
+
+def test_the_most_frequent_shape_holds_and_the_first_of_equally_frequent_ones() -> None:
+    assert refused(recording("t", OBJECT, TEXT, TEXT)).startswith("Error: ")
+    assert refused(recording("t", TEXT, OBJECT)).startswith("Error: ")
+
+
+def test_a_result_that_only_the_dialogue_calls_an_error_is_one_in_words() -> None:
+    call = Call("c", "balance", {"account": "x"}, "", "no such account", failed=True)
+    assert refused(Trajectory("r", "t", (Turn("a", (Step(calls=(call,)),)),))) == f"Error: {SAID}"
+
+
+def test_another_row_of_the_task_shows_the_shape_where_its_own_recordings_have_none() -> None:
+    rows = [recording("t/1", TEXT), recording("t/2", OBJECT), recording("u/3", TEXT)]
+    assert refused(*rows, task="t/2").startswith("{")
+    assert refused(*rows, task="t/9").startswith("Error: ")
+    assert refused(*rows, task="v").startswith("{")
+    assert refused(recording("t/3", ("balance", {"account": "a"}, "1")), *rows, task="t/3") == (
+        f"Error: {SAID}"
+    )
+
+
+def test_a_call_without_an_answer_is_an_error_of_the_same_shape() -> None:
+    world = Simulator(ACCOUNT, (REPLAY,), Path(), [recording("t", TEXT)]).world("t")
+    assert text(world, "balance", account="b") == "Error: balance has no answer to this"
+    assert world.error("no such thing") == "Error: no such thing"
