@@ -9,14 +9,11 @@ from cm2.rollout.codec import Codec
 from cm2.rollout.generator import Line, PolicyFailure
 from cm2.rollout.limits import Limits, Stop
 from cm2.rollout.messages import fault, read
-from cm2.rollout.users import User, UserFailure
+from cm2.rollout.users import AnswerCalls, User, UserFailure, answered
 from cm2.simulate.backend import Answer, ToolFailure, error_text
-from cm2.trajectory import Call, Step, Trajectory, Turn
+from cm2.trajectory import Step, Trajectory, Turn
 
 __all__ = ["Episode", "EpisodeError", "JudgeFailure", "Limits", "Rollout", "play", "well_formed"]
-
-AnswerCalls = Callable[[Sequence[Call]], Awaitable[Sequence[Answer]]]
-"""The answers to the calls of one message, in their order. Raises ToolFailure."""
 
 _UNREAD = "malformed"
 """The id and the tool of a call that could not be read, where the chat format asks for some."""
@@ -247,15 +244,6 @@ class _Playing:
             fault,
             self._answers,
         )
-
-
-def answered(call: Call, answer: Answer) -> Call:
-    """The call with its result. Raises ToolFailure for a text that nobody can write down."""
-    try:
-        answer.text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise ToolFailure(f"the result of `{call.tool}` holds half a surrogate pair") from None
-    return replace(call, result=answer.text, failed=answer.failed)
 
 
 def well_formed(rollout: Rollout) -> bool:

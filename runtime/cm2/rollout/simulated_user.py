@@ -15,9 +15,8 @@ from cm2.judge.asking import Asker, seed_of
 from cm2.judge.engine import Failed, Form
 from cm2.judge.form import FormError, form
 from cm2.judge.hygiene import hygiene_for
-from cm2.rollout.dialogue import AnswerCalls, answered
 from cm2.rollout.messages import unfit
-from cm2.rollout.users import Said, UserFailure
+from cm2.rollout.users import AnswerCalls, Said, UserFailure, answered
 from cm2.simulate.backend import Answer, SimulationError
 from cm2.trajectory import Call, Trajectory, call_text
 from cm2dsl import ir

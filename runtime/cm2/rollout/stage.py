@@ -21,7 +21,7 @@ from cm2.rollout.dialogue import Episode, Limits, Rollout, play
 from cm2.rollout.generator import Generator
 from cm2.rollout.scoring import ByChecks, ByJudge, Scoring
 from cm2.rollout.simulated_user import Players, SimulatedUser
-from cm2.rollout.users import Script, User
+from cm2.rollout.users import Recorded, Script, User
 from cm2.simulate.backend import SimulationError
 from cm2.simulate.simulator import Simulator
 from cm2.simulate.world import World
@@ -87,6 +87,7 @@ class Stage:
         )
         self._judge = judge
         self._players = None if user is None else Players(user, spec.user_tools)
+        self._recorded = {(one.task, one.id): one for one in recordings}
         self._runner: asyncio.Runner | None = None
 
     def play(
@@ -182,11 +183,17 @@ class Stage:
         task, row = instance.task, instance.row
         if task.simulated is None:
             return Script([ir.fill(turn.user, row) for turn in task.turns])
-        if self._players is None:
+        answer = partial(world.answer, requestor="user")
+        recording = self._recorded.get((instance.id, name))
+        model = None
+        if self._players is not None:
+            told = ir.fill(task.simulated, row)
+            model = SimulatedUser(self._players, told, name, f"{task.name}.user", answer)
+        if recording is not None:
+            return Recorded(recording, answer, model)
+        if model is None:
             raise SimulationError(
                 f"the user of task `{task.name}` is simulated, and no model plays it; "
                 "name one in the table [user] of a file for --world"
             )
-        answer = partial(world.answer, requestor="user")
-        told = ir.fill(task.simulated, row)
-        return SimulatedUser(self._players, told, name, f"{task.name}.user", answer)
+        return model

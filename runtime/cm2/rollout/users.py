@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from cm2.simulate.backend import Answer
+from cm2.simulate.backend import Answer, ToolFailure
 from cm2.trajectory import Call, Trajectory
+
+AnswerCalls = Callable[[Sequence[Call]], Awaitable[Sequence[Answer]]]
+"""The answers to the calls of one message, in their order. Raises ToolFailure."""
 
 
 class UserFailure(Exception):  # noqa: N818 - named as ToolFailure is
@@ -57,3 +60,47 @@ class Script:
     async def speak(self, trajectory: Trajectory) -> Said:
         spoken = len(trajectory.turns)
         return Said(self._words[spoken] if spoken < len(self._words) else None)
+
+
+class Recorded:
+    """A simulated user who says again what it said in a recording of this very rollout.
+
+    That is so as long as everything else is as it was then, too; from there on `otherwise` speaks,
+    if there is anybody. `answer` answers the calls of the user's tools.
+    """
+
+    def __init__(self, recording: Trajectory, answer: AnswerCalls, otherwise: User | None) -> None:
+        self._recording = recording
+        self._answer = answer
+        self._otherwise = otherwise
+
+    @property
+    def turns(self) -> int | None:
+        return None
+
+    async def speak(self, trajectory: Trajectory) -> Said:
+        spoken, recorded = len(trajectory.turns), self._recording.turns
+        if trajectory.turns != recorded[:spoken]:
+            if self._otherwise is None:
+                raise UserFailure("the dialogue is not as it was recorded, and no model goes on")
+            return await self._otherwise.speak(trajectory)
+        if spoken == len(recorded):
+            return Said(None)
+        turn = recorded[spoken]
+        acts = []
+        answers: dict[str, Answer] = {}
+        for act in turn.acts:  # one at a time, as they were called
+            (answer,) = await self._answer([replace(act, result=None, failed=None)])
+            acts.append(answered(act, answer))
+            answers[act.id] = answer
+        over = not turn.user and not turn.steps
+        return Said(None if over else turn.user, tuple(acts), answers)
+
+
+def answered(call: Call, answer: Answer) -> Call:
+    """The call with its result. Raises ToolFailure for a text that nobody can write down."""
+    try:
+        answer.text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ToolFailure(f"the result of `{call.tool}` holds half a surrogate pair") from None
+    return replace(call, result=answer.text, failed=answer.failed)
