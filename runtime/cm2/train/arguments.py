@@ -202,7 +202,13 @@ def passes_of(config: Config, processes: int) -> tuple[int, int]:
         raise RunError(
             f"`micro_batch` {micro_batch} does not divide the {share} rollouts of a process"
         )
-    return micro_batch, share // micro_batch
+    passes = share // micro_batch
+    if passes % config.updates:
+        raise RunError(
+            f"`updates` {config.updates} does not divide the {passes} passes of a process's "
+            f"{share} rollouts; set `micro_batch` lower"
+        )
+    return micro_batch, passes
 
 
 def updates_of(config: Config) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,28 @@ from cm2.recordings import read_recordings
 from cm2.rollout.local import LocalGenerator
 from cm2.rollout.policy import Policy, load_policy
 from cm2.rollout.report import record, summarise
+from cm2.rollout.sampling import Sampling
 from cm2.rollout.stage import Key, Played, Stage
-from cm2.train.arguments import grpo_arguments
-from cm2.train.checkpoint import TRAINED, Checkpoints, numbered
+from cm2.train.arguments import grpo_arguments, updates_of
+from cm2.train.checkpoint import TRAINED, Checkpoints, Mark, numbered
+from cm2.train.clock import Clock
 from cm2.train.config import Config
-from cm2.train.credit import group_credit
+from cm2.train.credit import assigned
 from cm2.train.folder import METRICS, ROLLOUTS, SUMMARY, RunError, RunFolder, disk_full
 from cm2.train.meter import Meter, total
-from cm2.train.policy import cold_started
+from cm2.train.policy import dtype_of, starting_policy
 from cm2.train.ranks import Ranks
+from cm2.train.rows import RowSampler
+from cm2.train.step import play_step
 from cm2.train.trainer import ChecklistTrainer, columns
+from cm2.train.validation import VALIDATION, Validator, divided
 from cm2.train.watch import Watch
-from cm2.trajectory import Trajectory
+from cm2.train.weights import adapter, load_weights, merge
 from cm2dsl.reward.instance import Instance, instances
 from cm2dsl.reward.plan import credit_task
+
+MODEL = "model"
+ADAPTER = "adapter"
 
 
 def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None) -> dict[str, Any]:
@@ -47,119 +56,198 @@ def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None)
     together, the first one writes, and all return the summary.
     """
     ranks = Ranks()
-    started = time.monotonic()
+    bundle = assigned(bundle, config.credit)
     training, heldout = split(bundle, judged=judge is not None)
     if len(training) < config.groups:
         raise RunError(
             f"a step plays {config.groups} rows, and the spec has {len(training)} to train on; "
             f"give --groups {len(training)} or less"
         )
+    rows = Rows(training, *divided(heldout, config.validation))
     sources = {source.file: source.sha256 for source in bundle.spec.sources}
     told = {**asdict(config), "spec": bundle.spec.domain, "sources": sources}
     folder = RunFolder.shared(out, told, ranks)
     try:
         with disk_full(out):
-            return _trained(bundle, config, folder, judge, ranks, training, heldout, started)
+            return _Run(bundle, config, folder, judge, ranks, rows).whole()
     finally:
         folder.close()
 
 
-def _trained(
-    bundle: Bundle,
-    config: Config,
-    folder: RunFolder,
-    judge: Judge | None,
-    ranks: Ranks,
-    training: list[Instance],
-    heldout: list[Instance],
-    started: float,
-) -> dict[str, Any]:
-    folder.write_folder("bundle", lambda path: shutil.copytree(bundle.path, path))
-    recordings = read_recordings(bundle)
-    set_seed(config.seed)
-    if config.tiny is not None:
-        # Its matrices are too small to share: a second thread wins a seventh of the time on idle
-        # cores, and loses tenfold on busy ones, where the threads wait for each other.
-        torch.set_num_threads(1)
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is trained on, what validates, and the other rows that are held out."""
 
-    checkpoints = Checkpoints(folder)
-    mark = ranks.once(checkpoints.newest)
-    ranks.once(lambda: checkpoints.go_back(mark))
-    if mark is not None and mark.trained:
-        policy = load_policy(folder.path / "model", bundle)
-    else:
-        policy = starting_policy(
-            bundle, config, folder, recordings, {one.id for one in training}, ranks
-        )
-    stage = Stage(bundle, policy.codec, config.limits, recordings, judge)
-    meter = Meter(judge, ranks)
-    generator = LocalGenerator(policy.model, ends=policy.ends, pad=policy.codec.pad)
+    training: list[Instance]
+    validation: list[Instance]
+    heldout: list[Instance]
 
-    def play(rows: list[Instance], keys: list[Key]) -> list[Played]:
-        mine = ranks.share(len(rows))
-        return ranks.gathered(lambda: stage.play(rows[mine], generator, keys[mine]))
+    @property
+    def reported(self) -> list[Instance]:
+        """What the table of before and after plays: where the spec holds out nothing, the rows that
+        are trained on."""
+        return self.heldout or self.training
 
-    def evaluate(phase: str, step: int) -> dict[str, Any]:
-        rows = [row for row in heldout or training for _ in range(config.samples)]
-        chunks = range(0, len(rows), config.group * config.groups)
-        played: list[Played] = []
-        for start in tqdm(chunks, desc=f"evaluating {phase}", unit="batch"):
-            some = rows[start : start + config.group * config.groups]
-            played += play(some, [(config.seed, 0, start + i) for i in range(len(some))])
-        folder.append(ROLLOUTS, (record(one, phase, step) for one in played))
-        summary = {**summarise(played), **meter.read()}
-        folder.write_json(f"{phase}.json", summary)
+
+class _Run:
+    """One run in its folder, from `whole` on."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        config: Config,
+        folder: RunFolder,
+        judge: Judge | None,
+        ranks: Ranks,
+        rows: Rows,
+    ) -> None:
+        self.bundle, self.config, self.folder, self.rows = bundle, config, folder, rows
+        self.judge, self.ranks = judge, ranks
+        self.clock, self.meter = Clock(), Meter(judge, ranks)
+        self.checkpoints = Checkpoints(folder)
+
+    def whole(self) -> dict[str, Any]:
+        """Everything, in order; what is done already is not done again."""
+        started = time.monotonic()
+        config, folder, ranks = self.config, self.folder, self.ranks
+        set_seed(config.seed)
+        if config.tiny is not None:
+            # Its matrices are too small to share: a second thread wins a seventh of the time on
+            # idle cores, and loses tenfold on busy ones, where the threads wait for each other.
+            torch.set_num_threads(1)
+        mark = ranks.once(self.checkpoints.newest)
+        ranks.once(lambda: self.checkpoints.go_back(mark))
+        trained = mark is not None and mark.trained
+
+        self._set_the_stage(trained)
+        if mark is None:
+            before = self.report("before", 0)
+            self.checkpoints.seal(numbered(0), 0)
+        else:
+            before = folder.read_json("before.json")
+        if not trained:
+            self.learn(mark)
+        done = folder.lines(METRICS)
+        after = self.report("after", done[-1]["step"] if done else 0)
+
+        validations = folder.lines(VALIDATION)
+        best = validations[-1]["best_step"] if validations and config.keep == "best" else None
+        summary = {
+            "before": before,
+            "after": after,
+            "seconds": round(time.monotonic() - started, 1),
+            "heldout_rows": len(self.rows.heldout),
+            "validation_rows": len(self.rows.validation),
+            "samples_per_row": config.samples,
+            "steps": len(done),
+            "kept_step": len(done) if best is None else best,
+            **total([before or {}, *done, *validations, after]),
+        }
+        folder.write_json(SUMMARY, summary)
         return summary
 
-    if mark is None:
-        before = evaluate("before", 0)
-        checkpoints.seal(numbered(0), 0)
-    else:
-        before = folder.read_json("before.json")
+    def _set_the_stage(self, trained: bool) -> None:
+        """The policy, and where it plays."""
+        bundle, config, folder = self.bundle, self.config, self.folder
+        folder.write_folder("bundle", lambda path: shutil.copytree(bundle.path, path))
+        recordings = read_recordings(bundle)
+        if trained:
+            self.policy = load_policy(folder.path / MODEL, bundle, dtype_of(config))
+        else:
+            training = {one.id for one in self.rows.training}
+            self.policy = starting_policy(bundle, config, folder, recordings, training, self.ranks)
+        self.stage = Stage(bundle, self.policy.codec, config.limits, recordings, self.judge)
+        self.generator = LocalGenerator(
+            self.policy.model,
+            ends=self.policy.ends,
+            pad=self.policy.codec.pad,
+            sampling=Sampling(**asdict(config.sampling)),
+        )
 
-    watch = Watch(folder, config.steps, meter)
-    by_id = {instance.id: instance for instance in training}
+    def play(self, rows: Sequence[Instance], keys: Sequence[Key]) -> list[Played]:
+        """A rollout and its score for each row: every process plays its part, and has them all."""
+        mine = self.ranks.share(len(rows))
+        return self.ranks.gathered(lambda: self.stage.play(rows[mine], self.generator, keys[mine]))
 
-    def rollouts(prompts: list[str], trainer: ChecklistTrainer) -> dict[str, Any]:
-        step = trainer.state.global_step + 1
-        rows = [by_id[prompt] for prompt in ranks.gathered(lambda: prompts)]
-        played = play(rows, [(config.seed, step, i) for i in range(len(rows))])
-        credits = [
-            credit
-            for start in range(0, len(played), config.group)
-            for credit in group_credit(played[start : start + config.group], config.credit)
-        ]
-        watch.saw(played, step)
-        mine = ranks.share(len(rows))
-        return columns(played[mine], credits[mine])
+    # --- GRPO: rollout, judge, credit, and TRL's update -------------------------------------------
 
-    trainer = ChecklistTrainer(
-        model=policy.model,
-        processing_class=policy.codec.tokenizer,
-        args=grpo_arguments(config, folder.path),
-        train_dataset=Dataset.from_dict({"prompt": list(by_id)}),
-        rollout_func=rollouts,
-        checkpoints=checkpoints,
-        callbacks=[watch],
-    )
-    trainer.remove_callback(PrinterCallback)
-    if mark is None or not mark.trained:
-        checkpoints.restore(mark)
+    def learn(self, mark: Mark | None) -> None:
+        """Train from a mark on, and write the policy that is kept."""
+        config, folder, policy = self.config, self.folder, self.policy
+        self.by_id = {one.id: one for one in self.rows.training}
+        self.sampler = RowSampler(list(self.by_id), config.rows.draw, config.seed)
+        self.watch = Watch(folder, config.steps, self.meter, self.clock, self.generator.usage)
+        validator = Validator(folder, config, self.watch, self.validate)
+        trainer = ChecklistTrainer(
+            model=policy.model,
+            processing_class=policy.codec.tokenizer,
+            args=grpo_arguments(config, folder.path),
+            # A prompt is a place in the step: the row that is played in it is drawn when it is.
+            train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(config.groups)]}),
+            rollout_func=self.rollouts,
+            peft_config=adapter(config.lora, policy.model) if config.lora is not None else None,
+            checkpoints=self.checkpoints,
+            figures=self.watch.figures,
+            callbacks=[validator, self.watch],
+        )
+        trainer.remove_callback(PrinterCallback)
+        learner = Policy(trainer.accelerator.unwrap_model(trainer.model), policy.codec)
+        validator.save = learner.save
+        self.checkpoints.parts |= {"rows": self.sampler, "validation": validator}
+        self.checkpoints.restore(mark)
         trainer.train(resume_from_checkpoint=mark.weights if mark is not None else None)
-        folder.write_folder("model", policy.save)
-        checkpoints.seal(TRAINED, trainer.state.global_step)
 
-    after = evaluate("after", config.steps)
-    summary = {
-        "before": before,
-        "after": after,
-        "seconds": round(time.monotonic() - started, 1),
-        "heldout_rows": len(heldout),
-        "samples_per_row": config.samples,
-        **total([before or {}, *folder.lines(METRICS), after]),
-    }
-    folder.write_json(SUMMARY, summary)
-    return summary
+        if validator.best is not None and config.keep == "best":
+            load_weights(learner.model, validator.best)
+        if config.lora is not None and config.lora.merge:
+            folder.write_folder(ADAPTER, learner.save)
+            adapted, tokenizer = folder.path / ADAPTER, policy.codec.tokenizer
+            folder.write_folder(MODEL, lambda path: merge(adapted, tokenizer, path))
+        else:
+            folder.write_folder(MODEL, learner.save)
+        self.checkpoints.seal(TRAINED, trainer.state.global_step)
+
+    def rollouts(self, prompts: list[str], trainer: ChecklistTrainer) -> dict[str, Any]:
+        """What a step learns from, as TRL wants it: this process's part."""
+        number = trainer.state.global_step // updates_of(self.config) + 1
+
+        def play_rows(rows: Sequence[str], first: int) -> list[Played]:
+            keys = [(self.config.seed, number, first + i) for i in range(len(rows))]
+            with self.clock.phase("play"):
+                return self.play([self.by_id[row] for row in rows], keys)
+
+        with self.clock.phase("credit"):
+            step = play_step(number, self.config, self.sampler, play_rows)
+        self.watch.saw(step, number)
+        mine = self.ranks.share(len(step.played))
+        return columns(step.played[mine], step.credit[mine])
+
+    # --- evaluation -------------------------------------------------------------------------------
+
+    def report(self, phase: str, step: int) -> dict[str, Any]:
+        """How good the policy is before or after training, as a file and as a value."""
+        summary = self._evaluate(phase, step, self.rows.reported, self.config.samples)
+        self.folder.write_json(f"{phase}.json", summary)
+        return summary
+
+    def validate(self, step: int) -> dict[str, Any]:
+        """How good it is after a step, on rows of validation's own."""
+        with self.clock.phase("validation"):
+            samples = self.config.validation.samples
+            return self._evaluate("validation", step, self.rows.validation, samples)
+
+    def _evaluate(
+        self, phase: str, step: int, rows: Sequence[Instance], samples: int
+    ) -> dict[str, Any]:
+        wanted = [row for row in rows for _ in range(samples)]
+        size = self.config.group * self.config.groups
+        played: list[Played] = []
+        chunks = range(0, len(wanted), size)
+        for start in tqdm(chunks, desc=f"evaluating {phase}", unit="batch"):
+            part = wanted[start : start + size]
+            played += self.play(part, [(self.config.seed, 0, start + i) for i in range(len(part))])
+        self.folder.append(ROLLOUTS, (record(one, phase, step) for one in played))
+        return {**summarise(played), **self.meter.read()}
 
 
 def split(bundle: Bundle, judged: bool = False) -> tuple[list[Instance], list[Instance]]:
@@ -186,56 +274,3 @@ def split(bundle: Bundle, judged: bool = False) -> tuple[list[Instance], list[In
             "decides; without a judge there is nothing to reward: name one with --judge"
         )
     return training, [one for one in usable if one.split == "heldout"]
-
-
-def starting_policy(
-    bundle: Bundle,
-    config: Config,
-    folder: RunFolder,
-    recordings: list[Trajectory],
-    training: set[str],
-    ranks: Ranks,
-) -> Policy:
-    """The model that was asked for, or a tiny one cold-started on recordings of training rows: by
-    the first rank, while the others wait for it."""
-    cold = folder.path / "cold"
-    if config.tiny is None:
-        assert config.model is not None
-        if not (Path(config.model) / "config.json").is_file():
-            raise RunError(
-                f"`{config.model}` has no config.json; "
-                "give the directory of a model saved by transformers"
-            )
-        try:
-            return load_policy(config.model, bundle)
-        except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise RunError(f"`{config.model}` cannot be loaded as a policy: {reason}") from error
-
-    def start_cold() -> None:
-        if cold.exists():
-            return
-        seen = [recording for recording in recordings if recording.task in training]
-        if not seen:
-            raise RunError(
-                "the tasks name no `reference` with recordings of training rows, "
-                "so no policy can be cold-started; give one with --model"
-            )
-        with tqdm(total=config.tiny.steps, desc="cold start", unit="batch") as bar:
-
-            def on_step(_: int, loss: float) -> None:
-                bar.set_postfix(loss=f"{loss:.2f}", refresh=False)
-                bar.update()
-
-            policy = cold_started(
-                bundle,
-                seen,
-                config.tiny,
-                positions=config.limits.tokens,
-                seed=config.seed,
-                on_step=on_step,
-            )
-        folder.write_folder("cold", policy.save)
-
-    ranks.once(start_cold)
-    return load_policy(cold, bundle)

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from cm2.train.config import Validation
-from cm2.train.folder import RunError
+from transformers import TrainerCallback
+
+from cm2.train.arguments import updates_of
+from cm2.train.config import Config, Validation
+from cm2.train.folder import RunError, RunFolder, remove
+from cm2.train.watch import Watch
 from cm2dsl.reward.instance import Instance
+
+VALIDATION = "validation.jsonl"
 
 
 def divided(
@@ -88,3 +95,74 @@ class Progress:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
         self.best, self.step, self.without = state["best"], state["step"], state["without"]
+
+
+class Validator(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+    """Validates every so many steps, keeps the best policy, and ends a run that gains no more.
+
+    `evaluate` plays the rows after a step and sums them up; `save`, to be set before training,
+    writes the policy.
+
+    The best policy so far is in `best-STEP`. The one of the newest mark stays until there is a
+    newer mark: a run that goes on from it knows of no later one.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: Config,
+        watch: Watch,
+        evaluate: Callable[[int], dict[str, Any]],
+    ) -> None:
+        self._folder = folder
+        self._every = config.validation.every * updates_of(config)
+        self._updates = updates_of(config)
+        self._watch = watch
+        self._evaluate = evaluate
+        self.save: Callable[[Path], Any] | None = None
+        self._marked: int | None = None
+        self.progress = Progress(config.validation.patience)
+
+    @property
+    def best(self) -> Path | None:
+        """The best policy so far."""
+        step = self.progress.step
+        return None if step is None else self._folder.path / _name(step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if not self._every or state.global_step % self._every:
+            return
+        step = state.global_step // self._updates
+        summary = self._evaluate(step)
+        if self.progress.saw(step, summary["reward"]):
+            assert self.save is not None
+            self._folder.write_folder(_name(step), self.save)
+            self._tidy()
+        summary = {"step": step, **summary, "best": self.progress.best}
+        summary["best_step"] = self.progress.step
+        self._folder.append(VALIDATION, [summary])
+        self._watch.validated(summary)
+        if self.progress.stops:
+            control.should_training_stop = True
+
+    def state(self) -> dict[str, Any]:
+        """What is to be remembered, as JSON."""
+        self._marked = self.progress.step
+        return self.progress.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.progress.restore(state)
+        self._marked = self.progress.step
+        self._tidy()
+
+    def _tidy(self) -> None:
+        if self._folder.writes:
+            kept = {_name(step) for step in (self.progress.step, self._marked) if step is not None}
+            for path in self._folder.path.glob(_name("*")):
+                if path.name not in kept:
+                    remove(path)
+
+
+def _name(step: object) -> str:
+    return f"best-{step}"

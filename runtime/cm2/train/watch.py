@@ -2,69 +2,102 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tqdm import tqdm
 from transformers import TrainerCallback
 
-from cm2.rollout.report import record, summarise
-from cm2.rollout.stage import Played
+from cm2.rollout.generator import Usage
+from cm2.rollout.report import record
+from cm2.train.clock import Clock
 from cm2.train.folder import METRICS, ROLLOUTS, RunFolder
 from cm2.train.meter import Meter
+from cm2.train.metrics import flat, peak_memory, step_figures, trl_figures
+from cm2.train.step import Step
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-    """Writes one line a step to metrics.jsonl, and every rollout to rollouts.jsonl."""
+    """Writes one line a step to metrics.jsonl, and every rollout to rollouts.jsonl.
 
-    def __init__(self, folder: RunFolder, steps: int, meter: Meter) -> None:
+    The same numbers go to whatever else TRL reports to: `figures` is asked for them before it does.
+    """
+
+    def __init__(
+        self, folder: RunFolder, steps: int, meter: Meter, clock: Clock, usage: Usage
+    ) -> None:
+        """`usage` is that of the generator, `clock` counts the phases of a step."""
         self._folder = folder
         self._meter = meter
         self._steps = steps
-        self._played: Sequence[Played] = ()
-        self._since = time.monotonic()
+        self._clock = clock
+        self._usage = usage
+        self._used = _counts(usage)
+        self._since: dict[str, float] = {}
+        self._line: dict[str, Any] = {}
         self._bar: tqdm[Any] | None = None
 
-    def saw(self, played: Sequence[Played], step: int) -> None:
-        """The rollouts that step `step` learns from."""
-        self._played = played
-        self._folder.append(ROLLOUTS, (record(one, "train", step) for one in played))
+    def saw(self, played: Step, step: int) -> None:
+        """What step `step`, from 1, plays, before it is learned from."""
+        learned = [record(one, "train", step) for one in played.played]
+        besides = [
+            {**record(one, "train", step), "learned": False}
+            for group in played.left_out
+            for one in group.played
+        ]
+        self._folder.append(ROLLOUTS, [*learned, *besides])
+        used, self._used = self._used, _counts(self._usage)
+        self._since = {name: count - used.get(name, 0) for name, count in self._used.items()}
+        self._line = {"step": step, **step_figures(played)}
+
+    def validated(self, summary: Mapping[str, Any]) -> None:
+        """A validation took place after the step; what it sampled is none of the next one's."""
+        self._used = _counts(self._usage)
+        self._line["validation"] = {name: summary[name] for name in ("reward", "best", "best_step")}
+
+    def figures(self) -> dict[str, float]:
+        """The step is over: its numbers, one level deep. All ranks ask for them together."""
+        seconds, phases = self._clock.read()
+        played = phases.get("play", 0.0)
+        rest = seconds - sum(phases.values())
+        self._line |= {
+            "seconds": round(seconds, 3),
+            "phases": {
+                name: round(spent, 3)
+                for name, spent in (*phases.items(), ("update", rest), *_generation(self._since))
+            },
+            "tokens_per_second": round(self._line["tokens"] / played, 1) if played else None,
+            "memory": peak_memory(),
+            **self._meter.read(),
+        }
+        return dict(flat(self._line))
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._since = time.monotonic()
-        self._bar = tqdm(total=self._steps, initial=state.global_step, desc="training", unit="step")
+        self._clock.read()
+        done = state.global_step * self._steps // state.max_steps
+        self._bar = tqdm(total=self._steps, initial=done, desc="training", unit="step")
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
         if "loss" not in logs:
             return
-        spent = self._meter.read()
-        now = time.monotonic()
-        shown = summarise(self._played)
-        line = {
-            "step": state.global_step,
-            "reward": shown["reward"],
-            "well_formed": shown["well_formed"],
-            "items": shown["items"],
-            "tasks": shown["tasks"],
-            "seconds": round(now - self._since, 3),
-            "tokens": sum(sum(one.rollout.mask) for one in self._played),
-            "rollouts": shown["rollouts"],
-            "masked": shown["masked"],
-            "masked_by": shown["masked_by"],
-            **({"verdicts": shown["verdicts"]} if "verdicts" in shown else {}),
-            **spent,
-            "loss": logs["loss"],
-            "entropy": logs.get("entropy"),
-            "grad_norm": logs.get("grad_norm"),
-            "learning_rate": logs.get("learning_rate"),
-        }
-        self._since = now
-        self._folder.append(METRICS, [line])
+        self._folder.append(METRICS, [{**self._line, **trl_figures(logs)}])
         if self._bar is not None:
-            self._bar.set_postfix(reward=f"{shown['reward'] or 0:.2f}", refresh=False)
+            self._bar.set_postfix(reward=f"{self._line['reward'] or 0:.2f}", refresh=False)
             self._bar.update()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def _counts(usage: Usage) -> dict[str, float]:
+    return {"sampled": usage.sampled, "prefilled": usage.prefilled, **usage.seconds}
+
+
+def _generation(since: Mapping[str, float]) -> list[tuple[str, float]]:
+    """The generator's own phases: parts of `play`."""
+    return [
+        (f"play/{name}", spent)
+        for name, spent in since.items()
+        if name not in ("sampled", "prefilled")
+    ]
