@@ -59,7 +59,8 @@ class Forward(Generic[D]):
     """The next forward: `rows` are in the slots from `first` on, in order.
 
     Before it, the pairs of slots in `moves` are exchanged, one after the other. Row i gives the
-    model its `counts[i]` next tokens. A token is sampled for the rows whose last one that is.
+    model its `counts[i]` next tokens. `sampling` are the numbers of the rows of which a token is
+    sampled then: those that have nothing pending any more.
     """
 
     rows: Sequence[Row[D]]
@@ -67,15 +68,7 @@ class Forward(Generic[D]):
     counts: Sequence[int]
     moves: Sequence[tuple[int, int]]
     decodes: bool
-
-    @property
-    def sampling(self) -> list[int]:
-        """The numbers of the rows of which a token is sampled."""
-        return [
-            i
-            for i, (row, count) in enumerate(zip(self.rows, self.counts, strict=True))
-            if count == row.pending
-        ]
+    sampling: Sequence[int]
 
 
 class Continuous(Generic[D]):
@@ -128,7 +121,8 @@ class Continuous(Generic[D]):
         if self._decoding:
             self._patience -= 1
             rows = [self._row(i) for i in range(self._decoding)]
-            return Forward(rows, 0, [row.pending for row in rows], self._moved(), True)
+            counts = [row.pending for row in rows]
+            return Forward(rows, 0, counts, self._moved(), True, range(len(rows)))
         return None
 
     def done(
@@ -138,18 +132,17 @@ class Continuous(Generic[D]):
 
         The rows whose message ended with it: at an end token or where nothing was left.
         """
-        sampled = forward.sampling
         for row, count in zip(forward.rows, forward.counts, strict=True):
             row.kept = row.kept + count if self._keeps else 0
         ended: list[Row[D]] = []
-        for number, token in zip(sampled, tokens, strict=True):
+        for number, token in zip(forward.sampling, tokens, strict=True):
             row = forward.rows[number]
             row.ids.append(token)
             row.left -= 1
             if row.left == 0 or token in ends:
                 ended.append(row)
         if not forward.decodes:
-            for number in sampled:
+            for number in forward.sampling:
                 self._exchange(self._slot(forward.rows[number]), self._decoding)
                 self._decoding += 1
         for row in ended:
@@ -175,7 +168,9 @@ class Continuous(Generic[D]):
         taken = alike[: max(1, self._most // width)]
         for place, row in enumerate(taken, first):
             self._exchange(self._slot(row), place)
-        return Forward(taken, first, [self._piece(row) for row in taken], self._moved(), False)
+        counts = [self._piece(row) for row in taken]
+        last = [i for i, row in enumerate(taken) if counts[i] == row.pending]
+        return Forward(taken, first, counts, self._moved(), False, last)
 
     def _piece(self, row: Row[D]) -> int:
         return min(row.pending, self._chunk) if self._keeps else row.pending

@@ -208,7 +208,7 @@ class _Worker:
         sampled = forward.sampling
         usage.prefilled += 0 if forward.decodes else sum(forward.counts)
         if len(sampled) < len(forward.rows):
-            logits = logits[sampled]
+            logits = logits[list(sampled)]
         usage.add("decode" if forward.decodes else "prefill", perf_counter() - start)
         tokens = self._sample(forward, sampled, logits) if sampled else []
         start = perf_counter()
@@ -218,7 +218,7 @@ class _Worker:
         usage.add("sampling", perf_counter() - start)
 
     def _sample(
-        self, forward: Forward[_Dialogue], sampled: list[int], logits: torch.Tensor
+        self, forward: Forward[_Dialogue], sampled: Sequence[int], logits: torch.Tensor
     ) -> list[int]:
         usage, start = self._usage, perf_counter()
         dialogues = [forward.rows[i].dialogue for i in sampled]

@@ -118,7 +118,7 @@ class _Full(_SlotLayer):
             keys[rows, :, now.starts] = key_states[:, :, 0]
             values[rows, :, now.starts] = value_states[:, :, 0]
         else:
-            # Padding is written too: behind a slot's end, where it is overwritten before it is seen.
+            # Padding is written too, behind a slot's end: it is overwritten before it is seen.
             keys[rows[:, None], :, now.positions] = key_states.transpose(1, 2)
             values[rows[:, None], :, now.positions] = value_states.transpose(1, 2)
         return keys[:, :, : now.length], values[:, :, : now.length]
