@@ -123,7 +123,8 @@ def test_the_command_trains_a_model_directory_and_ends_in_a_table(run, tmp_path)
     spec = tmp_path / "desk.cm2"
     desk(tmp_path)
     options = ["--steps", 1, "--group", 2, "--groups", 1, "--level", "step"]
-    done = cm2(spec, "--model", run / "model", *options, "--out", tmp_path / "run")
+    options += ["--allow-python", "--out", tmp_path / "run"]
+    done = cm2(spec, "--model", run / "model", *options)
     assert done.returncode == 0, done.stderr
     assert "before  after  change" in done.stdout
     assert "Traceback" not in done.stderr
