@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def initial(row):
 
 def lookup(state, booking):
     if booking == "BROKEN":
-        raise RuntimeError("the booking system is down")
+        return {"booking", "which is no JSON"}
     if booking != state["booking"]:
         raise ValueError(f"no booking {booking}")
     return {"booking": booking, "fare": "flex"}
@@ -163,4 +164,5 @@ def desk(folder: Path, rows: Sequence[str] = ("AB12", "CD34")) -> Bundle:
     }
     for name, text in files.items():
         (folder / name).write_text(text, "utf-8")
-    return compile_bundle(folder / "desk.cm2", folder / "bundle")
+    bundle = compile_bundle(folder / "desk.cm2", folder / "bundle")
+    return replace(bundle, allow_python=True)

@@ -71,7 +71,8 @@ def desk(folder: Path, spec: str = SPEC) -> Bundle:
     }
     for name, text in files.items():
         (folder / name).write_text(text, "utf-8")
-    return compile_bundle(folder / "desk.cm2", folder / "bundle")
+    bundle = compile_bundle(folder / "desk.cm2", folder / "bundle")
+    return replace(bundle, allow_python=True)
 
 
 @pytest.fixture(scope="module")
@@ -299,7 +300,8 @@ def test_a_summary_counts_verdicts_and_says_who_masked(loose: Bundle) -> None:
     down = tool_call("lookup", booking="BROKEN")
     played, _ = play(loose, [*GROUP, [down]], Engine(reply))
     shown = summarise(played)
-    assert (shown["masked"], shown["masked_by"]) == (2, {"tool": 1, "policy": 0, "user": 0, "judge": 1})
+    assert shown["masked"] == 2
+    assert shown["masked_by"] == {"tool": 1, "policy": 0, "user": 0, "judge": 1}
     given = [
         decision.verdict
         for one in played
@@ -454,7 +456,7 @@ def test_the_command_names_an_engine_that_cannot_judge_and_how_to_go_on(
             1,
         ]
         options += ["--out", out]
-        command = [tmp_path / "desk.cm2", *options]
+        command = [tmp_path / "desk.cm2", "--allow-python", *options]
         done = subprocess.run(
             [sys.executable, "-c", "from cm2.cli import main; main()", "train", *map(str, command)],
             capture_output=True,
