@@ -18,6 +18,7 @@ COMMANDS = {
     "judge": "try a judge before you believe it",
     "cache": "look into a judge's cache of answers, and prune it",
     "credit": "turn groups of verdicts into rewards and advantages",
+    "rollout": "let a policy play a spec's tasks against its simulated tools",
     "train": "train a policy on a spec with GRPO",
     "trust": "say which backend files may run without being asked each time",
     "export": "write a spec in somebody else's format",

@@ -1,8 +1,8 @@
 """The file of a run of rollouts: whole lines in a stable order, and what is there is kept.
 
 Rollouts end in any order; a line is written as soon as those before it are. While a run goes on
-they are in `FILE.partial`, and what makes two runs the same in `FILE.partial.json`: the same command
-goes on after the lines that are there. At the end the file has its name.
+they are in `FILE.partial`, and what makes two runs the same in `FILE.partial.json`: the same
+command goes on after the lines that are there. At the end the file has its name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cm2.scoring.output import Partial
 from cm2.scoring.places import OutputFault, partial_path, state_path
@@ -26,29 +26,45 @@ def key_of(parts: Mapping[str, Any]) -> Key:
     return {name: hashlib.sha256(repr(part).encode()).hexdigest() for name, part in parts.items()}
 
 
+class Rows:
+    """Rows that come in any order, and are written in that of their numbers."""
+
+    def __init__(self, file: BinaryIO, done: int = 0) -> None:
+        """`done` rows are in the file already."""
+        self.done = done
+        self._file = file
+        self._waiting: dict[int, bytes] = {}
+
+    def take(self, number: int, row: Mapping[str, Any]) -> None:
+        """Keep a row; write it when all before it are. Raises OSError."""
+        self._waiting[number] = line(row)
+        while self.done in self._waiting:
+            self._file.write(self._waiting.pop(self.done))
+            self.done += 1
+        self._file.flush()
+
+
 class RolloutFile:
-    """`done` lines are in the file, and `rows` gives them again."""
+    """The file of a run, with the rows that are in it."""
 
     def __init__(self, path: Path, key: Key, *, restart: bool = False) -> None:
-        """Raises OutputFault where lines of another run are in the way, and OSError."""
+        """Raises OutputFault where rows of another run are in the way, and OSError."""
         self.path = path
         self._state = state_path(path)
         partial = partial_path(path)
-        kept = 0
-        self.done = 0
+        kept = done = 0
         if restart:
-            partial.unlink(missing_ok=True)
             self._state.unlink(missing_ok=True)
-        if partial.exists() and partial.stat().st_size:
+        elif partial.exists() and partial.stat().st_size:
             self._check(key)
             whole = partial.read_bytes()
             kept = whole.rfind(b"\n") + 1  # what comes after was being written
-            self.done = whole.count(b"\n", 0, kept)
+            done = whole.count(b"\n", 0, kept)
         fresh = self._state.with_name(self._state.name + ".new")
         fresh.write_text(json.dumps(dict(key)), encoding="utf-8")
         fresh.replace(self._state)
         self._part = Partial(path, kept)
-        self._waiting: dict[int, bytes] = {}
+        self.rows = Rows(self._part.file, done)
 
     def _check(self, key: Key) -> None:
         left = f"`{partial_path(self.path)}`"
@@ -63,30 +79,23 @@ class RolloutFile:
             help = "finish that run with its own command, or begin anew with --restart"
             raise OutputFault(message, help)
 
-    def take(self, number: int, row: Mapping[str, Any]) -> None:
-        """Keep the row of a rollout by its number; write it when all before it are. OSError."""
-        self._waiting[number] = line(row)
-        while self.done in self._waiting:
-            self._part.file.write(self._waiting.pop(self.done))
-            self.done += 1
-        self._part.file.flush()
-
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """The rows that are written, one at a time."""
+    def written(self) -> Iterator[dict[str, Any]]:
+        """The rows that are in the file, one at a time."""
         self._part.size()
         with self._part.path.open("rb") as file:
             for text in file:
                 yield json.loads(text)
 
     def pause(self) -> None:
-        """Leave what is whole for the same run to go on with; nothing where there is none."""
-        if not self.done:
+        """Leave what is whole for the same run to go on with; no file where nothing is."""
+        if not self.rows.done:
             self.discard()
             return
         with suppress(OSError):
             self._part.file.close()
 
     def discard(self) -> None:
+        """Take the files away."""
         self._part.discard()
         self._state.unlink(missing_ok=True)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cm2.chat import to_chat
 from cm2.judge.judge import BY
+from cm2.recordings import with_answers
 from cm2.rollout.dialogue import well_formed
 from cm2.rollout.limits import MASKS
 from cm2.rollout.stage import Played
@@ -29,7 +30,7 @@ def record(played: Played, phase: str | None = None, step: int | None = None) ->
         if isinstance(outcome, Settled) and outcome.step is not None:
             items[name]["step"] = outcome.step
     return {
-        **to_chat(rollout.trajectory),
+        **to_chat(with_answers(rollout.trajectory, rollout.answers)),
         **({} if phase is None else {"phase": phase}),
         **({} if step is None else {"step": step}),
         "stop": rollout.stop,
@@ -38,10 +39,6 @@ def record(played: Played, phase: str | None = None, step: int | None = None) ->
         "reward": scored.reward,
         "turn_rewards": scored.turn_rewards,
         "items": items,
-        "answers": {
-            call: {"source": one.source, **({"why": one.why} if one.why else {})}
-            for call, one in rollout.answers.items()
-        },
         "tokens": {
             "prompt": len(rollout.prompt),
             "completion": len(rollout.completion),
@@ -113,6 +110,12 @@ def summary(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
+def answers_of(one: Record) -> Iterable[Mapping[str, str]]:
+    """Who answered each call of a record, and why."""
+    answers: Mapping[str, Mapping[str, str]] = one.get("answers", {})
+    return answers.values()
+
+
 def task_of(one: Record) -> str:
     """The task of a record, without the row."""
     return str(one["task"]).partition("/")[0]
@@ -136,7 +139,7 @@ def _masked(records: Sequence[Record]) -> dict[str, int]:
 
 
 def _sources(records: Sequence[Record]) -> dict[str, float]:
-    found = Counter(said["source"] for one in records for said in one["answers"].values())
+    found = Counter(said["source"] for one in records for said in answers_of(one))
     total = found.total()
     return {name: round(count / total, 4) for name, count in sorted(found.items())}
 
