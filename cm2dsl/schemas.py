@@ -225,7 +225,7 @@ def _step(schema: dict[str, Any], step: str | int | None, known: set[str]) -> di
 
 
 def _types(schema: dict[str, Any]) -> tuple[set[str], tuple[Any, ...] | None]:
-    """The JSON types of a schema and its enumerated values."""
+    """The JSON types of a schema and its enumerated values, their other spellings too."""
     values = schema.get("enum")
     if values is None and "const" in schema:
         values = [schema["const"]]
@@ -239,7 +239,12 @@ def _types(schema: dict[str, Any]) -> tuple[set[str], tuple[Any, ...] | None]:
         types = {"object"}
     if not types <= JSON_TYPES:  # a dialect of its own (`float`, `dict`): nothing is known
         return set(), None
-    return types, tuple(values) if isinstance(values, list) else None
+    if not isinstance(values, list):
+        return types, None
+    aliases = schema.get(ALIASES)
+    for others in aliases.values() if isinstance(aliases, dict) else ():
+        values = [*values, *(others if isinstance(others, list) else [])]
+    return types, tuple(values)
 
 
 def json_type(value: Any) -> str:

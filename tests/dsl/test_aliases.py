@@ -10,7 +10,7 @@ import pytest
 
 from cm2dsl.aliases import alias_faults
 from cm2dsl.diagnostic import Log
-from cm2dsl.schemas import read_tools
+from cm2dsl.schemas import PathType, read_tools, type_at
 from cm2dsl.source import Source
 
 TEXT = {"type": "string"}
@@ -104,3 +104,12 @@ def test_the_compiler_says_where_the_tool_stands() -> None:
     (found,) = log.diagnostics
     assert (found.code, found.span.line, found.span.column) == ("E404", 3, 3)
     assert found.message == "in `fly`, `x-aliases` of `to` gives `PEK` the spellings `5`"
+
+
+def test_a_check_may_name_any_spelling_of_an_enumerated_value() -> None:
+    city = {"enum": ["PEK", "SHA"], "x-aliases": {"PEK": ["Beijing", "北京"]}}
+    found = type_at({"properties": {"to": city}}, ("to",))
+    assert found == PathType(frozenset({"string"}), ("PEK", "SHA", "Beijing", "北京"))
+    wrong = {**city, "x-aliases": {"PEK": 5}}
+    found = type_at({"properties": {"to": wrong}}, ("to",))
+    assert found == PathType(frozenset({"string"}), ("PEK", "SHA"))
