@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import PartialState
+from transformers.integrations import get_available_reporting_integrations
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from trl import GRPOConfig
 
 from cm2.train.config import Config
@@ -127,6 +129,17 @@ def check_trl(given: Mapping[str, Any]) -> None:
             raise RunError(f"TRL's GRPOConfig has no `{key}`; {suggest(key, allowed)}")
 
 
+def check_reports(names: Sequence[str]) -> None:
+    """Raises RunError for a place to report to that transformers does not know, or cannot reach for
+    want of a package."""
+    known = sorted(INTEGRATION_TO_CALLBACK)
+    for name in names:
+        if name not in known:
+            raise RunError(f"metrics cannot be reported to `{name}`; {suggest(name, known)}")
+        if name not in get_available_reporting_integrations():
+            raise RunError(f"reporting to `{name}` needs its package; such as: pip install {name}")
+
+
 def grpo_arguments(config: Config, out: Path) -> GRPOConfig:
     """TRL's arguments for a run. Advantages and rollouts are ours, so what is left is the update.
 
@@ -175,6 +188,7 @@ def grpo_arguments(config: Config, out: Path) -> GRPOConfig:
         "save_total_limit": 1,
         "logging_steps": updates_of(config),
         "report_to": list(config.report_to) or "none",
+        "run_name": out.name,
         "disable_tqdm": True,
     }
     if config.schedule == "decay":

@@ -13,6 +13,7 @@ import torch
 from datasets import Dataset
 from tqdm import tqdm
 from transformers import PrinterCallback, set_seed
+from transformers.integrations import TensorBoardCallback
 
 from cm2.bundle import Bundle
 from cm2.judge.judge import Judge
@@ -22,6 +23,7 @@ from cm2.rollout.policy import Policy, load_policy
 from cm2.rollout.report import record, summarise
 from cm2.rollout.sampling import Sampling
 from cm2.rollout.stage import Key, Played, Stage
+from cm2.simulate.config import NO_SETTINGS, WorldSettings
 from cm2.train.arguments import grpo_arguments, updates_of
 from cm2.train.checkpoint import TRAINED, Checkpoints, Mark, numbered
 from cm2.train.clock import Clock
@@ -44,10 +46,17 @@ MODEL = "model"
 ADAPTER = "adapter"
 
 
-def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None) -> dict[str, Any]:
+def train(
+    bundle: Bundle,
+    config: Config,
+    out: Path,
+    judge: Judge | None = None,
+    world: WorldSettings = NO_SETTINGS,
+) -> dict[str, Any]:
     """Train on a spec, leave everything in the folder `out`, and return its summary.
 
-    `judge` is the one that `config.judge` describes; without one, checks alone reward.
+    `judge` is the one that `config.judge` describes; without one, checks alone reward. `world` says
+    who plays tools and users, as `config.world` does.
 
     Raises RunError, EpisodeError, SimulationError and ChatError; EngineError where the judge can
     decide nothing at all. What is in the folder then can be gone on with.
@@ -69,7 +78,11 @@ def train(bundle: Bundle, config: Config, out: Path, judge: Judge | None = None)
     folder = RunFolder.shared(out, told, ranks)
     try:
         with disk_full(out):
-            return _Run(bundle, config, folder, judge, ranks, rows).whole()
+            run = _Run(bundle, config, folder, judge, world, ranks, rows)
+            try:
+                return run.whole()
+            finally:
+                run.close()
     finally:
         folder.close()
 
@@ -98,11 +111,13 @@ class _Run:
         config: Config,
         folder: RunFolder,
         judge: Judge | None,
+        world: WorldSettings,
         ranks: Ranks,
         rows: Rows,
     ) -> None:
         self.bundle, self.config, self.folder, self.rows = bundle, config, folder, rows
-        self.judge, self.ranks = judge, ranks
+        self.judge, self.world, self.ranks = judge, world, ranks
+        self.stage: Stage | None = None
         self.clock, self.meter = Clock(), Meter(judge, ranks)
         self.checkpoints = Checkpoints(folder)
 
@@ -156,7 +171,8 @@ class _Run:
         else:
             training = {one.id for one in self.rows.training}
             self.policy = starting_policy(bundle, config, folder, recordings, training, self.ranks)
-        self.stage = Stage(bundle, self.policy.codec, config.limits, recordings, self.judge)
+        user = self.world.open("user") if self.world.has("user") else None
+        self.stage = Stage(bundle, self.policy.codec, config.limits, recordings, self.judge, user)
         self.generator = LocalGenerator(
             self.policy.model,
             ends=self.policy.ends,
@@ -164,10 +180,16 @@ class _Run:
             sampling=Sampling(**asdict(config.sampling)),
         )
 
+    def close(self) -> None:
+        """Let go of the models that play users and tools."""
+        if self.stage is not None:
+            self.stage.close()
+
     def play(self, rows: Sequence[Instance], keys: Sequence[Key]) -> list[Played]:
         """A rollout and its score for each row: every process plays its part, and has them all."""
-        mine = self.ranks.share(len(rows))
-        return self.ranks.gathered(lambda: self.stage.play(rows[mine], self.generator, keys[mine]))
+        stage, mine = self.stage, self.ranks.share(len(rows))
+        assert stage is not None
+        return self.ranks.gathered(lambda: stage.play(rows[mine], self.generator, keys[mine]))
 
     # --- GRPO: rollout, judge, credit, and TRL's update -------------------------------------------
 
@@ -191,6 +213,9 @@ class _Run:
             callbacks=[validator, self.watch],
         )
         trainer.remove_callback(PrinterCallback)
+        for one in trainer.callback_handler.callbacks:
+            if isinstance(one, TensorBoardCallback) and one.logging_dir is None:
+                one.logging_dir = str(folder.path / "tensorboard")
         learner = Policy(trainer.accelerator.unwrap_model(trainer.model), policy.codec)
         validator.save = learner.save
         self.checkpoints.parts |= {"rows": self.sampler, "validation": validator}
@@ -256,12 +281,6 @@ def split(bundle: Bundle, judged: bool = False) -> tuple[list[Instance], list[In
     Those are all with an item, where there is a judge; else those where checks alone can.
     Raises RunError where there is nothing to train on.
     """
-    simulated = next((one.name for one in bundle.spec.tasks if one.simulated is not None), None)
-    if simulated is not None:
-        raise RunError(
-            f"the user of task `{simulated}` is simulated, and training plays scripted turns "
-            "alone; `cm2 score` scores such tasks"
-        )
     usable = [one for one in instances(bundle.spec) if credit_task(one.task, judged)[1]]
     training = [one for one in usable if one.split == "train"]
     if not training and judged:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -99,6 +99,36 @@ def resolve(layers: Sequence[Layer]) -> Config:
     except msgspec.ValidationError as error:
         key, what = _in_words(error)
         raise RunError(f"{_said_by(read, key)}`{'.'.join(key)}`: {what}") from None
+
+
+def told(
+    name: str | None, path: Path | None, options: Mapping[str, Any], given: Sequence[str]
+) -> Config:
+    """The config of a preset, a run file, options and `--set`s, all of which may be left out.
+
+    Without a model and a preset it is that of the tiny policy; where a model is named, none is
+    built. A file may name a preset, too. Passes that nobody asked for are made to fit. Raises
+    RunError.
+    """
+    file = None if path is None else read_run_file(path)
+    layers = [*([] if file is None else [file]), Layer(options, "options"), settings(given)]
+    if file is not None and "preset" in file.said:
+        if not isinstance(file.said["preset"], str):
+            raise RunError(f"{file.at(['preset'])}: `preset` is the name of one")
+        name = name or file.said["preset"]
+        layers[0] = replace(file, said={k: v for k, v in file.said.items() if k != "preset"})
+    model = any(layer.said.get("model") for layer in layers)
+    if name is None and not model:
+        name = "tiny"
+    config = resolve([*([] if name is None else [preset(name)]), *layers])
+    if config.model is not None:
+        config = replace(config, tiny=None)
+    elif config.tiny is None:
+        raise RunError(f"the preset `{name}` trains a model; name one with --model")
+    asked = any("micro_batch" in layer.said for layer in layers)
+    if config.group * config.groups % config.micro_batch and not asked:
+        config = replace(config, micro_batch=config.group)
+    return config
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
