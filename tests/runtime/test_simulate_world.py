@@ -287,3 +287,11 @@ def test_a_call_without_an_answer_is_an_error_of_the_same_shape() -> None:
     world = Simulator(ACCOUNT, (REPLAY,), Path(), [recording("t", TEXT)]).world("t")
     assert text(world, "balance", account="b") == "Error: balance has no answer to this"
     assert world.error("no such thing") == "Error: no such thing"
+
+
+def test_a_python_backend_that_has_no_such_function_says_so(tmp_path: Path) -> None:
+    world = python_world(tmp_path, BANK.replace("def pay", "def repay"))
+    assert ask(world, "pay", account="a", amount=1).why == (
+        "replay: nothing is recorded for this task; python: backend.py has no `pay`"
+    )
+    assert ask(world, "balance", account="a").why == "`balance` of backend.py"

@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from cm2.simulate.backend import Answer, Asked, SimulationError, ToolFailure
+from cm2.simulate.backend import Answer, Asked, Passed, SimulationError, ToolFailure
 from cm2.simulate.errors import ErrorShape, error
 from cm2.simulate.process import Ended, Process
 from cm2.simulate.trust import permit
@@ -199,9 +199,9 @@ class PythonBackend:
         self._spent = 0.0
         self._broken = ""
 
-    async def answer(self, asked: Asked) -> Answer | None:
+    async def answer(self, asked: Asked) -> Answer | Passed:
         if asked.tool not in self._module.tools:
-            return None
+            return Passed(f"python: {self._module.name} has no `{asked.tool}`")
         found = await self._call(asked)
         if "error" in found:
             return Answer(error(found["error"], self._errors), "python", found["why"], failed=True)
