@@ -149,8 +149,8 @@ def cancel(state, booking):
 """
 
 
-def desk(folder: Path, rows: Sequence[str] = ("AB12", "CD34")) -> Bundle:
-    """A compiled spec with one task of two turns; its last row is held out."""
+def desk(folder: Path, rows: Sequence[str] = ("AB12", "CD34"), heldout: int = 1) -> Bundle:
+    """A compiled spec with one task of two turns; its last rows are held out."""
     files = {
         "desk.cm2": SPEC,
         "desk.tools.json": TOOLS,
@@ -158,7 +158,7 @@ def desk(folder: Path, rows: Sequence[str] = ("AB12", "CD34")) -> Bundle:
         "desk_backend.py": BACKEND,
         "rows.csv": "id,booking,split\n"
         + "".join(
-            f"r{i},{row},{'heldout' if i == len(rows) - 1 else 'train'}\n"
+            f"r{i},{row},{'heldout' if i >= len(rows) - heldout else 'train'}\n"
             for i, row in enumerate(rows)
         ),
     }

@@ -51,6 +51,8 @@ REFUSED: Mapping[str, str] = {
     "min_p": f"{_OURS}: set `sampling.min_p`",
     "max_completion_length": f"{_OURS}: set `limits.tokens`",
     "gradient_checkpointing": f"{_OURS}: set `gradient_checkpointing`",
+    "activation_checkpointing": f"{_OURS}: set `gradient_checkpointing`",
+    "run_name": f"{_OURS}: it is the name of --out",
     "report_to": f"{_OURS}: set `report_to`",
     "save_steps": f"{_OURS}: set `checkpoint_every`",
     "save_strategy": f"{_OURS}: set `checkpoint_every`",
