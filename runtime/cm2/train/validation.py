@@ -157,11 +157,15 @@ class Validator(TrainerCallback):  # type: ignore[misc]  # transformers is not t
         self._tidy()
 
     def _tidy(self) -> None:
-        if self._folder.writes:
-            kept = {_name(step) for step in (self.progress.step, self._marked) if step is not None}
-            for path in self._folder.path.glob(_name("*")):
-                if path.name not in kept:
-                    remove(path)
+        keep_best(self._folder, {self.progress.step, self._marked})
+
+
+def keep_best(folder: RunFolder, steps: Collection[int | None]) -> None:
+    """Remove the best policies of other steps."""
+    kept = {_name(step) for step in steps}
+    for path in folder.path.glob(_name("*")) if folder.writes else ():
+        if path.name not in kept:
+            remove(path)
 
 
 def _name(step: object) -> str:
