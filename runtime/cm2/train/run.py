@@ -146,6 +146,7 @@ class _Run:
         after = self.report("after", done[-1]["step"] if done else 0)
 
         validations = folder.lines(VALIDATION)
+        keep_best(folder, {line["best_step"] for line in validations[-1:]})
         best = validations[-1]["best_step"] if validations and config.keep == "best" else None
         summary = {
             "before": before,
