@@ -36,7 +36,7 @@ from cm2.train.ranks import Ranks
 from cm2.train.rows import RowSampler
 from cm2.train.step import play_step
 from cm2.train.trainer import ChecklistTrainer, columns
-from cm2.train.validation import VALIDATION, Validator, divided
+from cm2.train.validation import VALIDATION, Validator, divided, keep_best
 from cm2.train.watch import Watch
 from cm2.train.weights import adapter, load_weights, merge
 from cm2dsl.reward.instance import Instance, instances
