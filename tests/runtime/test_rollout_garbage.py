@@ -274,6 +274,10 @@ def test_any_text_is_a_step_that_says_what_is_wrong_with_it(text: str) -> None:
         json.dumps(dict(one.arguments or {}), ensure_ascii=False).encode("utf-8")
 
 
-def test_every_reason_to_stop_has_a_meaning() -> None:
+def test_every_reason_to_stop_has_a_meaning_which_the_documentation_has_too() -> None:
     assert set(MEANINGS) == set(get_args(Stop))
     assert set(MEANINGS) >= MASKS
+    page = (SPEC.parents[1] / "docs" / "rollout.md").read_text("utf-8")
+    for stop, meaning in MEANINGS.items():
+        assert f"| `{stop}` | {meaning} |\n" in page
+        assert ("masked" in meaning) == (stop in MASKS)
