@@ -212,6 +212,20 @@ def test_a_recorded_refusal_or_gap_is_no_result_for_another_world(folder: Path) 
     assert asyncio.run(world.call("balance", {"account": "a"})).source == "python"
 
 
+def test_a_run_refuses_as_it_did_though_its_tools_answered_with_errors_of_another_shape() -> None:
+    failures = [recording("t", ("balance", {"account": x}, "Error: no")) for x in "xyz"]
+    calls: list[Message] = [("agent", [*[("balance", {"account": x}) for x in "xyz"], ("pay", {})])]
+    errors = recording("t", *[("pay", {"account": "a", "amount": 1}, '{"error":"no"}')] * 4)
+    played = asyncio.run(play(worlds((REPLAY,), [*failures, errors]).world("t"), calls, "0-0", "t"))
+    assert [result for result, _ in texts(played)] == ["Error: no"] * 3 + [
+        '{"error":"`account`, `amount` are missing"}'
+    ]
+    again = asyncio.run(
+        play(worlds((REPLAY,), [played]).world("t", None, "0-0"), calls, "0-0", "t")
+    )
+    assert texts(again) == texts(played)
+
+
 def test_a_recording_says_who_answered_each_call_and_why() -> None:
     calls: list[Message] = [
         ("agent", [("balance", {"account": "a"}), ("balance", {})]),
