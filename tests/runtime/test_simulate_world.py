@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from simulated import ACCOUNT, REPLAY, ask, python_world, recording, replay_world, text
 
 from cm2.simulate import SimulationError, Simulator
@@ -92,7 +95,9 @@ def test_without_any_answer_the_tool_reports_an_error() -> None:
     assert answer.source == "nobody"
 
 
-def test_the_llm_backend_ends_the_run_only_when_a_call_reaches_it(tmp_path: Path) -> None:
+def test_an_llm_backend_that_no_model_plays_ends_the_run_only_when_a_call_reaches_it(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "bank.py").write_text(BANK.replace("def pay", "def repay"), encoding="utf-8")
     chain = (REPLAY, ir.PythonBackend(file="bank.py"), ir.LLMBackend(examples=2))
     world = Simulator(ACCOUNT, chain, tmp_path, allow_python=True).world("t", {})
@@ -172,6 +177,11 @@ EVERYTHING = ir.Tool(
             "date": {"anyOf": [{"type": "string"}, {"type": "null"}]},
             "fixed": {"const": "x"},
             "extra": {"type": "object", "properties": {}, "additionalProperties": False},
+            "marked": {
+                "type": "object",
+                "patternProperties": {"^x-": {}},
+                "additionalProperties": False,
+            },
             "way": {
                 "oneOf": [
                     {"type": "object", "required": ["train"], "title": "by rail"},
@@ -208,6 +218,7 @@ EVERYTHING = ir.Tool(
         ({"fixed": "y"}, '`fixed` is "y": expected "x"'),
         ({"extra": {"a": 1, "b": 2}}, "`extra.a`, `extra.b` are not known: expected none"),
         ({"way": {}}, "`way.train` is missing"),
+        ({"marked": {"x-a": 1, "y": 2}}, "`marked.y` is not known: expected none"),
         ({"code": "x" * 500}, '`code` is "xxxxxx'),
     ],
 )
@@ -239,6 +250,30 @@ def test_a_huge_or_bottomless_argument_is_an_error_and_no_fault(tmp_path: Path) 
     assert ask(world, "walk", next=deep).source in ("nobody", "schema")
     assert ask(world, "walk", text="x" * 1_000_000).source == "nobody"
     assert len(ask(world, "w" * 1_000_000).text) < 250
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=300),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["name", "train", "x-a", "", "é"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+WORLD = replay_world(tools=(EVERYTHING,))
+NAMES = [*EVERYTHING.parameters["properties"], "other"]
+
+
+@given(
+    st.sampled_from(["book", "", "booking"]),
+    st.dictionaries(st.sampled_from(NAMES), anything, max_size=6),
+)
+def test_whatever_is_called_is_answered_in_few_words(tool: str, given: dict[str, Any]) -> None:
+    answer = ask(WORLD, tool, **given)
+    assert answer.source in ("schema", "nobody")
+    assert has_failed(answer.text, answer.failed)
+    assert len(answer.text) < 450  # JSON may take two signs for one
+    assert answer == ask(WORLD, tool, **given)
 
 
 # --- the shape of errors --------------------------------------------------------------------------

@@ -311,8 +311,8 @@ class _Run:
                 slots=min(asked.concurrent, len(left)),
             )
             limits = self._fitting(player.positions)
-            asker = self.world.open("user") if self.world.has("user") else None
-            stage = Stage(self.bundle, player.codec, limits, self.recordings, self.judge, asker)
+            user, llm = self.world.opened("user"), self.world.opened("llm")
+            stage = Stage(self.bundle, player.codec, limits, self.recordings, self.judge, user, llm)
         except PolicyError as error:
             fail(error.message, error.help)
         except SimulationError as error:
@@ -327,8 +327,7 @@ class _Run:
         try:
             if self.judge is not None:
                 stage.run(self.judge.ready())
-            if asker is not None:
-                stage.run(asker.ready())
+            stage.run(stage.ready())
             instances = [each.instance for each in left]
             keys = [each.key for each in left]
             stage.play(instances, player.generator, keys, asked.concurrent, one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,7 +12,7 @@ from cm2.simulate.backend import SimulationError
 from cm2.simulate.config import NO_SETTINGS, WorldSettings, needed, read_world, see_played
 from cm2dsl import ir
 
-world_option: Any = click.option(
+world_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--world",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Which models play tools and users: a TOML file with the tables [llm] and [user].",

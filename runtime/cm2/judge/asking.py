@@ -18,6 +18,7 @@ from cm2.judge.config import Context, Prompting, opened_engine
 from cm2.judge.desk import Cache, Desk, Limits, NoCache
 from cm2.judge.engine import Answered, Engine, Failed, Form, Prompt, Tested
 from cm2.judge.ledger import Ledger
+from cm2.judge.view import ViewLimits
 
 Wrong = Callable[[Any], str | None]
 """What is wrong with an answer that is JSON, or None. It may be asked for again then."""
@@ -43,10 +44,17 @@ class Asker:
     """
 
     def __init__(
-        self, engine: Engine, *, limits: Limits | None = None, cache: Cache | None = None
+        self,
+        engine: Engine,
+        *,
+        limits: Limits | None = None,
+        cache: Cache | None = None,
+        shown: ViewLimits | None = None,
     ) -> None:
-        """`limits` are how requests are sent; `cache` keeps answers: without it none are kept."""
+        """`limits` are how requests are sent; `cache` keeps answers: without it none are kept.
+        `shown` is how much a prompt should show at most."""
         self.ledger = Ledger()
+        self.shown = shown or ViewLimits()
         self._engine = engine
         self._desk = Desk(engine, limits or Limits(), self.ledger, cache or NoCache())
 
@@ -130,7 +138,12 @@ class Asker:
 def open_asker(said: Mapping[str, Any], context: Context) -> Asker:
     """The asker that an engine's settings describe, as a judge's do. Raises JudgeLoadError."""
     engine, settings = opened_engine(said, context)
-    return Asker(engine, limits=settings.limits, cache=_cache(engine, settings, context))
+    return Asker(
+        engine,
+        limits=settings.limits,
+        cache=_cache(engine, settings, context),
+        shown=settings.shown,
+    )
 
 
 def seed_of(*parts: object) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ from cm2.bundle import Bundle
 from cm2.judge import interruptible
 from cm2.judge.asking import Asker
 from cm2.judge.judge import Judge
+from cm2.judge.ledger import Cost
 from cm2.judging import Judging
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Episode, Limits, Rollout, play
@@ -23,6 +24,7 @@ from cm2.rollout.scoring import ByChecks, ByJudge, Scoring
 from cm2.rollout.simulated_user import Players, SimulatedUser
 from cm2.rollout.users import Recorded, Script, User
 from cm2.simulate.backend import SimulationError
+from cm2.simulate.config import Part
 from cm2.simulate.simulator import Simulator
 from cm2.simulate.world import World
 from cm2.tasks import task_group
@@ -69,9 +71,10 @@ class Stage:
         recordings: Sequence[Trajectory],
         judge: Judge | None = None,
         user: Asker | None = None,
+        llm: Asker | None = None,
     ) -> None:
-        """`user` is the model that plays the users who are simulated; none of those can be played
-        without one."""
+        """`user` is the model that plays the users who are simulated, `llm` that of the backend
+        `llm`; nothing that they play can be played without them."""
         spec = bundle.spec
         self._bundle = bundle
         self._codec = codec
@@ -84,7 +87,10 @@ class Stage:
             user_tools=spec.user_tools,
             allow_python=bundle.allow_python,
             origin=bundle.origin,
+            llm=llm,
+            examples=[one for one in recordings if not _held_out(bundle, one.task)],
         )
+        self._llm = llm
         self._judge = judge
         self._players = None if user is None else Players(user, spec.user_tools)
         self._recorded = {(one.task, one.id): one for one in recordings}
@@ -116,12 +122,30 @@ class Stage:
         return interruptible.run(self._runner, work)
 
     def close(self) -> None:
-        """Let go of the model that plays the user, and of the loop. The judge is its owner's."""
-        if self._players is not None:
-            self.run(self._players.asker.close())
+        """Let go of the models that play, and of the loop. The judge is its owner's."""
+        for asker in self._askers().values():
+            self.run(asker.close())
         if self._runner is not None:
             self._runner.close()
             self._runner = None
+
+    async def ready(self) -> None:
+        """See that the models that play can be asked. Raises EngineError where one cannot."""
+        for asker in self._askers().values():
+            await asker.ready()
+
+    @property
+    def costs(self) -> Mapping[Part, Cost]:
+        """What the models that play took so far."""
+        return {part: asker.ledger.total for part, asker in self._askers().items()}
+
+    def _askers(self) -> dict[Part, Asker]:
+        askers: dict[Part, Asker] = {}
+        if self._llm is not None:
+            askers["llm"] = self._llm
+        if self._players is not None:
+            askers["user"] = self._players.asker
+        return askers
 
     async def _play(
         self,
@@ -197,3 +221,9 @@ class Stage:
                 "name one in the table [user] of a file for --world"
             )
         return model
+
+
+def _held_out(bundle: Bundle, task: str) -> bool:
+    """Whether a task is one of the rows that nothing is learnt from: no model is shown theirs."""
+    instance = bundle.by_id.get(task)
+    return instance is not None and instance.split == "heldout"

@@ -61,6 +61,10 @@ class WorldSettings:
         except JudgeLoadError as error:
             raise SimulationError(str(error)) from error
 
+    def opened(self, part: Part) -> Asker | None:
+        """The same; None for a part that has no model."""
+        return self.open(part) if self.has(part) else None
+
     def to_json(self) -> dict[str, Any]:
         """The tables as they stand in the file: there is no key in them."""
         return {part: dict(table) for part, table in self.tables.items()}

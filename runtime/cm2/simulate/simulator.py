@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cm2.judge.asking import Asker
 from cm2.simulate.backend import Answer, Asked, Backend, SimulationError
 from cm2.simulate.errors import ErrorShape
 from cm2.simulate.library import Library
+from cm2.simulate.llm_backend import Actor, LLMBackend
 from cm2.simulate.python_backend import MEMORY, SECONDS, Module, PythonBackend
 from cm2.simulate.replay import Recordings, Replay
 from cm2.simulate.tools import Tools
@@ -25,9 +27,11 @@ class Simulator:
     each call of a Python backend, `memory` (bytes) its process. Such a backend runs only where
     `allow_python` says so, or the user trusts its file (`cm2.simulate.trust`); `origin` is the
     folder in which the user has the files, where `files` is that of a bundle made for this run.
+    `llm` is the model of the backend of that name: without one, a call that gets to it raises
+    SimulationError. `examples` are the recordings that it is shown calls of, all without it.
 
     Raises SimulationError for a backend file that may not run, cannot be loaded or does not fit
-    the tools.
+    the tools, and for a schema of results that no answer can be held to.
     """
 
     def __init__(
@@ -42,7 +46,10 @@ class Simulator:
         origin: Path | None = None,
         seconds: float = SECONDS,
         memory: int = MEMORY,
+        llm: Asker | None = None,
+        examples: Iterable[Trajectory] | None = None,
     ) -> None:
+        recordings = list(recordings)
         self._tools = Tools(tools, user_tools)
         self._chain = tuple(backends)
         self._modules = {
@@ -59,6 +66,10 @@ class Simulator:
             if isinstance(backend, ir.PythonBackend)
         }
         self._library = Library(recordings, self._tools)
+        self._actor: Actor | None = None
+        if llm is not None and any(isinstance(backend, ir.LLMBackend) for backend in backends):
+            shown = recordings if examples is None else examples
+            self._actor = Actor(llm, tools, user_tools, self._tools, shown)
 
     def world(self, task: str, row: Mapping[str, Any] | None = None, rollout: str = "") -> World:
         """A fresh world for one rollout of the task; `row` is its row's values.
@@ -68,12 +79,13 @@ class Simulator:
         """
         recordings = self._library.of(task, rollout)
         errors = self._library.error_shape(task, rollout)
-        backends = [self._open(backend, recordings, row, errors) for backend in self._chain]
+        backends = [self._open(backend, task, recordings, row, errors) for backend in self._chain]
         return World(self._tools, backends, errors)
 
     def _open(
         self,
         backend: ir.Backend,
+        task: str,
         recordings: Sequence[Recordings],
         row: Mapping[str, Any] | None,
         errors: ErrorShape,
@@ -82,22 +94,20 @@ class Simulator:
             return Replay(*recordings)
         if isinstance(backend, ir.PythonBackend):
             return PythonBackend(self._modules[backend.file], row, errors)
-        return Unavailable("llm")
+        if isinstance(backend, ir.LLMBackend) and self._actor is not None:
+            return LLMBackend(self._actor, task, backend.examples, errors)
+        return Unplayed()
 
 
-class Unavailable:
-    """Stands for a backend that this version does not have; harmless until it is asked."""
+class Unplayed:
+    """Stands for a model that nobody named; harmless until it is asked."""
 
     in_order = False
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-
     async def answer(self, asked: Asked) -> Answer | None:
         raise SimulationError(
-            f"a call of `{asked.tool}` fell through to the `{self._name}` backend, which this "
-            "version does not have yet; put a backend that answers before it, or leave it out so "
-            "that such calls get an error"
+            f"a call of `{asked.tool}` fell through to the `llm` backend, and no model plays it; "
+            "name one in the table [llm] of a file for --world"
         )
 
     async def follow(self, asked: Asked, answer: Answer) -> None:

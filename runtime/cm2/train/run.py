@@ -172,8 +172,11 @@ class _Run:
         else:
             training = {one.id for one in self.rows.training}
             self.policy = starting_policy(bundle, config, folder, recordings, training, self.ranks)
-        user = self.world.open("user") if self.world.has("user") else None
-        self.stage = Stage(bundle, self.policy.codec, config.limits, recordings, self.judge, user)
+        user, llm = self.world.opened("user"), self.world.opened("llm")
+        self.stage = Stage(
+            bundle, self.policy.codec, config.limits, recordings, self.judge, user, llm
+        )
+        self.stage.run(self.stage.ready())
         self.generator = LocalGenerator(
             self.policy.model,
             ends=self.policy.ends,
