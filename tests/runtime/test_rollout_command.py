@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from policy_server import PolicyServer
 from rollout_doubles import desk, tiny_tokenizer
+from transformers import AutoModelForCausalLM
 
 from cm2.cli import main
 from cm2.train.config import Tiny
@@ -251,6 +253,33 @@ def test_what_is_no_policy_is_said(place: Path, model: str, message: str) -> Non
     assert said.exit_code == 2
     assert message in said.stderr
     assert "give the directory of a causal model" in said.stderr
+
+
+def test_a_policy_behind_a_server_plays_as_one_in_a_directory(place: Path, tmp_path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(place / "model")
+    where = ["--tokenizer", place / "model", "--served-as", "policy"]
+    with PolicyServer(model) as server:
+        given = ["rollout", str(place / "desk.cm2"), "--model", server.url, *map(str, where)]
+        given += ["-n", "2", "-o", str(tmp_path / "out"), *SHORT, "--allow-python"]
+        said = CliRunner().invoke(main, given)
+        assert said.exit_code == 0, said.output
+        assert {body["model"] for body in server.bodies} == {"policy"}
+    assert len(rows(tmp_path / "out")) == 6
+    assert not any("fault" in row for row in rows(tmp_path / "out"))
+    assert len({row["messages"][2]["content"] for row in rows(tmp_path / "out")}) > 3
+
+
+def test_a_server_needs_a_tokenizer_and_one_that_is_not_there_is_said(place: Path) -> None:
+    given = ["rollout", str(place / "desk.cm2"), "--model", "http://127.0.0.1:9", "--allow-python"]
+    said = CliRunner().invoke(main, given)
+    assert said.exit_code == 2
+    assert "--tokenizer" in said.stderr
+    said = CliRunner().invoke(
+        main, [*given, "--tokenizer", str(place / "model"), "--key-env", "NO"]
+    )
+    assert said.exit_code == 2
+    assert "the environment variable `NO` is not set" in said.stderr
+    assert rollout(place, "--served-as", "policy").exit_code == 2
 
 
 def test_less_than_one_rollout_is_refused(place: Path) -> None:

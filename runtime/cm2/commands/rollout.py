@@ -24,6 +24,7 @@ from cm2.commands.spec import open_or_exit, spec_files
 from cm2.judge.engine import EngineError
 from cm2.judge.judge import Judge
 from cm2.rollout.limits import Limits
+from cm2.rollout.opening import Source
 from cm2.scoring.places import OutputFault, Reads, refuse_to_lose
 from cm2dsl import ir
 from cm2dsl.chat import ChatError
@@ -40,7 +41,7 @@ WRITTEN = click.Path(dir_okay=False, path_type=Path)
 class Asked:
     """What the options say about which rollouts are played, and how."""
 
-    model: str
+    source: Source
     count: int
     seed: int
     temperature: float
@@ -52,7 +53,19 @@ class Asked:
 
 @click.command()
 @click.argument("spec", type=click.Path(exists=True, path_type=Path))
-@click.option("--model", required=True, help="The policy: a transformers model directory.")
+@click.option(
+    "--model",
+    required=True,
+    metavar="DIR|URL",
+    help="The policy: a transformers model directory, or a server that takes token ids.",
+)
+@click.option(
+    "--tokenizer",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Of a server: the directory of the policy's tokenizer.",
+)
+@click.option("--served-as", metavar="NAME", help="Of a server: what it calls the policy.")
+@click.option("--key-env", metavar="VARIABLE", help="Of a server: where its key is.")
 @click.option("-n", "count", type=click.IntRange(1), default=1, help="Rollouts of each row  [1]")
 @click.option("-o", "--out", type=WRITTEN, help="Write the rollouts here (JSON Lines).")
 @click.option(
@@ -99,6 +112,9 @@ class Asked:
 def command(
     spec: Path,
     model: str,
+    tokenizer: Path | None,
+    served_as: str | None,
+    key_env: str | None,
     count: int,
     out: Path | None,
     names: tuple[str, ...],
@@ -153,7 +169,8 @@ def command(
         fail(fault.message, fault.help)
     except OSError as error:
         cannot(error)
-    asked = Asked(model, count, seed, temperature, concurrent, names, split, tokens)
+    source = Source(model, tokenizer, served_as, key_env)
+    asked = Asked(source, count, seed, temperature, concurrent, names, split, tokens)
     decides = opened_judge(settings, judge, bundle)
     if decides is not None:
         click.get_current_context().call_on_close(decides.close)
@@ -305,7 +322,7 @@ class _Run:
         asked, left = self.asked, self.plan[done:]
         try:
             player = opened(
-                asked.model,
+                asked.source,
                 self.bundle,
                 temperature=asked.temperature,
                 slots=min(asked.concurrent, len(left)),
@@ -354,7 +371,6 @@ class _Run:
         return replace(limits, tokens=positions)
 
     def _key(self) -> Mapping[str, str]:
-        from cm2.rollout.opening import identity
         from cm2.rollout.output import key_of
         from cm2.scoring.output import stamp
 
@@ -363,7 +379,7 @@ class _Run:
         return key_of(
             {
                 "spec": (self.bundle.path / "manifest.json").read_text(encoding="utf-8"),
-                "model": identity(asked.model),
+                "model": asked.source.identity(),
                 "choice of rows": [one.instance.id for one in self.plan],
                 "judge": self.judging,
                 "world": (self.world.to_json(), stamp(self.replay)),
