@@ -87,7 +87,7 @@ def test_what_is_wrong_in_a_file_is_named_with_its_line(text, message):
 
 
 def test_what_is_wrong_in_a_setting_is_named_as_one():
-    with pytest.raises(RunError, match="--set: there is no `stps`; did you mean `steps`?"):
+    with pytest.raises(RunError, match=r"--set: there is no `stps`; did you mean `steps`\?"):
         resolve([said("steps = 3"), settings(["stps=4"])])
     with pytest.raises(RunError, match="--set takes KEY=VALUE, and `steps` has no `=`"):
         settings(["steps"])

@@ -26,7 +26,7 @@ from cm2.rollout.dialogue import Limits
 from cm2.rollout.report import record, summarise
 from cm2.rollout.stage import Played, Stage
 from cm2.train.config import Config, Credit, Tiny
-from cm2.train.credit import group_credit
+from cm2.train.credit import assigned, group_credit
 from cm2.train.run import split, train
 from cm2.train.tiny import build_model
 from cm2dsl.reward.instance import instances
@@ -181,6 +181,19 @@ def test_a_gate_holds_its_own_dialogue_up_and_no_other(bundle: Bundle, slow: str
     played, script = play(bundle, SHORT_AND_LONG, Engine(reply), before)
     assert not slow or script.said == [0, 1, 1, 1, 1, 0, 0]
     assert [one.rollout.stop for one in played] == ["done", "done"]
+
+
+def test_a_run_at_step_level_asks_for_the_step_though_the_spec_does_not(loose: Bundle) -> None:
+    shapes: list[object] = []
+
+    async def reply(item: str, prompt: Prompt) -> Answer:
+        shapes.append(prompt.shape)
+        return Failed("timeout", "enough is known")
+
+    play(loose, [["hello", "done"]], Engine(reply))
+    play(assigned(loose, Credit(level="step")), [["hello", "done"]], Engine(reply))
+    assert set(shapes[: len(shapes) // 2]) == {"verdict"}
+    assert set(shapes[len(shapes) // 2 :]) == {"dated"}
 
 
 def test_the_last_turn_is_judged_while_other_rollouts_go_on(loose: Bundle) -> None:

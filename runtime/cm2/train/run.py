@@ -72,6 +72,11 @@ def train(
             f"a step plays {config.groups} rows, and the spec has {len(training)} to train on; "
             f"give --groups {len(training)} or less"
         )
+    if config.credit.min_group > config.group:
+        raise RunError(
+            f"`credit.min_group` is {config.credit.min_group}, and a group has {config.group} "
+            "rollouts: none would teach anything"
+        )
     rows = Rows(training, *divided(heldout, config.validation))
     sources = {source.file: source.sha256 for source in bundle.spec.sources}
     told = {**asdict(config), "spec": bundle.spec.domain, "sources": sources}
