@@ -7,6 +7,7 @@ it should be.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +69,7 @@ def _text(error: ValidationError) -> str:
     place = _place(error)
     if rule == "required" and isinstance(value, Mapping):
         return _missing([name for name in wanted if name not in value], error, place)
-    if rule in ("additionalProperties", "unevaluatedProperties") and wanted is False:
+    if rule == "additionalProperties" and wanted is False:
         return _unknown(error, place)
     if rule in ("anyOf", "oneOf") and error.context:
         if not isinstance(value, Mapping | list):
@@ -90,11 +91,13 @@ def _missing(names: Sequence[str], error: ValidationError, place: str) -> str:
 
 
 def _unknown(error: ValidationError, place: str) -> str:
-    properties = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
-    unknown = [name for name in error.instance if name not in properties]
-    names = ", ".join(
-        f"`{place}.{name}`" if place else f"`{_cut(name, VALUE)}`" for name in unknown
-    )
+    properties, patterns = error.schema.get("properties", {}), error.schema.get("patternProperties")
+    unknown = [
+        _cut(name, VALUE)
+        for name in error.instance
+        if name not in properties and not any(re.search(each, name) for each in patterns or ())
+    ]
+    names = ", ".join(f"`{place}.{name}`" if place else f"`{name}`" for name in unknown)
     known = ", ".join(f"`{name}`" for name in properties)
     there = f"expected only {known}" if known else "expected none"
     return f"{names} {'is' if len(unknown) == 1 else 'are'} not known: {there}"
