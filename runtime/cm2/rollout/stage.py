@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from time import perf_counter
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -48,6 +49,7 @@ class Played:
 
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 Ended = Callable[[int, Played], None]
 """Is told the number of a rollout that is over, and what came of it."""
@@ -74,7 +76,12 @@ class Stage:
         llm: Asker | None = None,
     ) -> None:
         """`user` is the model that plays the users who are simulated, `llm` that of the backend
-        `llm`; nothing that they play can be played without them."""
+        `llm`; nothing that they play can be played without them.
+
+        `waited` counts the seconds that dialogues waited, by what for: `tools` and, at the
+        gates, `judge`. They are those of all dialogues together, which wait at the same time.
+        """
+        self.waited: dict[str, float] = {}
         spec = bundle.spec
         self._bundle = bundle
         self._codec = codec
@@ -198,16 +205,28 @@ class Stage:
             task=instance.id,
             system=self._bundle.spec.system,
             user=self._user(name, instance, world),
-            answer=world.answer,
-            goes_on=scoring.goes_on,
+            answer=self._timed("tools", world.answer),
+            goes_on=self._timed("judge", scoring.goes_on),
             error=world.error,
         )
+
+    def _timed(self, name: str, ask: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+        """What asks, counting how long it takes."""
+
+        async def asked(*given: P.args, **named: P.kwargs) -> T:
+            before = perf_counter()
+            try:
+                return await ask(*given, **named)
+            finally:
+                self.waited[name] = self.waited.get(name, 0.0) + perf_counter() - before
+
+        return asked
 
     def _user(self, name: str, instance: Instance, world: World) -> User:
         task, row = instance.task, instance.row
         if task.simulated is None:
             return Script([ir.fill(turn.user, row) for turn in task.turns])
-        answer = partial(world.answer, requestor="user")
+        answer = self._timed("tools", partial(world.answer, requestor="user"))
         recording = self._recorded.get((instance.id, name))
         model = None
         if self._players is not None:
