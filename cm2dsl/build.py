@@ -100,10 +100,10 @@ class Builder:
 
     def backend(self, at: Span, children: Sequence[Any]) -> nodes.Backend:
         word = children[0].text
-        file = children[1] if word == "python" else None
+        text = children[1] if word in ("python", "mcp") else None
         number = children[2] if word == "llm" and children[1] is not None else None
         examples = self._number(number) if number is not None else None
-        return nodes.Backend(word, file, examples, at)
+        return nodes.Backend(word, text, examples, at)
 
     # --- templates, tasks, turns, items -----------------------------------------------------
 

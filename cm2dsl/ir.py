@@ -334,7 +334,13 @@ class LLMBackend(OneOf, frozen=True, tag="llm"):
     examples: int = 4
 
 
-Backend = Replay | PythonBackend | LLMBackend
+class MCPBackend(OneOf, frozen=True, tag="mcp"):
+    """Calls are answered by the real tools of an MCP server, which the run's settings describe."""
+
+    server: str
+
+
+Backend = Replay | PythonBackend | LLMBackend | MCPBackend
 
 
 class ItemExpectation(OneOf, frozen=True, tag="item"):

@@ -329,8 +329,10 @@ class Judge(Struct, frozen=True, gc=False):
 
 
 class Backend(Struct, frozen=True, gc=False):
+    """`text` is the file of `python`, the name of the server of `mcp`."""
+
     word: str
-    file: String | None
+    text: String | None
     examples: Literal | None
     span: Span
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple, get_args
@@ -17,6 +18,7 @@ ASSIGN_CHOICES = {
     "unreached": get_args(ir.Unreached),
 }
 VIEWS: tuple[str, ...] = get_args(ir.View)
+_SERVER = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class _Votes(NamedTuple):
@@ -90,7 +92,7 @@ def read_simulate(block: nodes.Simulate | None, files: Files, log: Log) -> tuple
         made = _backend(backend, files, log)
         if made is None:
             continue
-        if any(type(other) is type(made) for other in backends):
+        if any(_is_same(other, made) for other in backends):
             help = "the first answer wins: name each backend once"
             log.error("E302", f"`{backend.word}` stands twice", backend.span, help)
             continue
@@ -102,18 +104,39 @@ def _backend(backend: nodes.Backend, files: Files, log: Log) -> ir.Backend | Non
     if backend.word == "replay":
         return ir.Replay()
     if backend.word == "python":
-        assert backend.file is not None
-        opened = files.open(backend.file)
+        assert backend.text is not None
+        opened = files.open(backend.text)
         if opened is None:
             return None
         name, source = opened
-        return ir.PythonBackend(file=name) if _is_python(source, backend.file.span, log) else None
+        return ir.PythonBackend(file=name) if _is_python(source, backend.text.span, log) else None
+    if backend.word == "mcp":
+        assert backend.text is not None
+        return _server(backend.text, log)
     examples = backend.examples.value if backend.examples else 4
     if not isinstance(examples, int) or examples < 0:
         assert backend.examples is not None
         log.error("E301", f"`{examples}` examples", backend.examples.span, "write 0 or more")
         return None
     return ir.LLMBackend(examples=examples)
+
+
+def _is_same(one: ir.Backend, other: ir.Backend) -> bool:
+    """Whether two backends are one: of their kinds, only servers differ by name."""
+    return one == other if isinstance(one, ir.MCPBackend) else type(one) is type(other)
+
+
+def _server(name: nodes.String, log: Log) -> ir.MCPBackend | None:
+    """A server is named here. What it is, a command or an address, is no part of a spec."""
+    text = "".join(part if isinstance(part, str) else "{…}" for part in name.parts)
+    if _SERVER.fullmatch(text):
+        return ir.MCPBackend(server=text)
+    help = (
+        "write a name of letters, digits, `-` and `_`; its command or address stands in the table "
+        "[mcp.NAME] of a run's --world file"
+    )
+    log.error("E301", f"`{text}` is no name of a server", name.span, help)
+    return None
 
 
 def _is_python(source: Source, named: Span, log: Log) -> bool:
