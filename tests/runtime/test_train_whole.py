@@ -141,7 +141,8 @@ def test_a_line_of_metrics_says_what_a_step_did_and_where_its_time_went(run):
     assert line["rollouts"] == 2 * len(line["groups"])
     phases = line["phases"]
     assert {"play", "credit", "update", "validation"} <= phases.keys()
-    own = sum(seconds for name, seconds in phases.items() if not name.startswith("play/"))
+    assert 0 < phases["play/decode"] < phases["play"]
+    own = sum(seconds for name, seconds in phases.items() if "/" not in name)
     assert own == pytest.approx(line["seconds"], abs=0.01)
     assert line["memory"]["process"] > 0
     assert line["tokens_per_second"] > 0

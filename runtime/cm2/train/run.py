@@ -207,7 +207,9 @@ class _Run:
         config, folder, policy = self.config, self.folder, self.policy
         self.by_id = {one.id: one for one in self.rows.training}
         self.sampler = RowSampler(list(self.by_id), config.rows.draw, config.seed)
-        self.watch = Watch(folder, config.steps, self.meter, self.clock, self.generator.usage)
+        assert self.stage is not None
+        usage, waited = self.generator.usage, self.stage.waited
+        self.watch = Watch(folder, config.steps, self.meter, self.clock, usage, waited)
         validator = Validator(folder, config, self.watch, self.validate)
         trainer = ChecklistTrainer(
             model=policy.model,

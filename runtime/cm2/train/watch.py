@@ -24,15 +24,24 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
     """
 
     def __init__(
-        self, folder: RunFolder, steps: int, meter: Meter, clock: Clock, usage: Usage
+        self,
+        folder: RunFolder,
+        steps: int,
+        meter: Meter,
+        clock: Clock,
+        usage: Usage,
+        waited: Mapping[str, float],
     ) -> None:
-        """`usage` is that of the generator, `clock` counts the phases of a step."""
+        """`clock` counts the phases of a step; `usage` is the generator's, `waited` the stage's."""
         self._folder = folder
         self._meter = meter
         self._steps = steps
         self._clock = clock
-        self._usage = usage
-        self._used = _counts(usage)
+        self._counts = lambda: {
+            **{f"play/{name}": spent for name, spent in usage.seconds.items()},
+            **{f"waited/{name}": spent for name, spent in waited.items()},
+        }
+        self._counted = self._counts()
         self._since: dict[str, float] = {}
         self._line: dict[str, Any] = {}
         self._bar: tqdm[Any] | None = None
@@ -46,13 +55,13 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
             for one in group.played
         ]
         self._folder.append(ROLLOUTS, [*learned, *besides])
-        used, self._used = self._used, _counts(self._usage)
-        self._since = {name: count - used.get(name, 0) for name, count in self._used.items()}
+        before, self._counted = self._counted, self._counts()
+        self._since = {name: n - before.get(name, 0.0) for name, n in self._counted.items()}
         self._line = {"step": step, **step_figures(played)}
 
     def validated(self, summary: Mapping[str, Any]) -> None:
-        """A validation took place after the step; what it sampled is none of the next one's."""
-        self._used = _counts(self._usage)
+        """A validation took place after the step; what it took is none of the next one's."""
+        self._counted = self._counts()
         self._line["validation"] = {name: summary[name] for name in ("reward", "best", "best_step")}
 
     def figures(self) -> dict[str, float]:
@@ -64,7 +73,11 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
             "seconds": round(seconds, 3),
             "phases": {
                 name: round(spent, 3)
-                for name, spent in (*phases.items(), ("update", rest), *_generation(self._since))
+                for name, spent in (
+                    *phases.items(),
+                    ("update", rest),
+                    *self._since.items(),
+                )
             },
             "tokens_per_second": round(self._line["tokens"] / played, 1) if played else None,
             "memory": peak_memory(),
@@ -88,16 +101,3 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def _counts(usage: Usage) -> dict[str, float]:
-    return {"sampled": usage.sampled, "prefilled": usage.prefilled, **usage.seconds}
-
-
-def _generation(since: Mapping[str, float]) -> list[tuple[str, float]]:
-    """The generator's own phases: parts of `play`."""
-    return [
-        (f"play/{name}", spent)
-        for name, spent in since.items()
-        if name not in ("sampled", "prefilled")
-    ]
