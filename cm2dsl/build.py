@@ -95,8 +95,11 @@ class Builder:
     judge_option = _option
     assign_option = _option
 
-    def simulate(self, at: Span, children: Sequence[nodes.Backend]) -> nodes.Simulate:
-        return nodes.Simulate(tuple(children), at)
+    simulate_option = _option
+
+    def simulate(self, at: Span, children: Sequence[Any]) -> nodes.Simulate:
+        backends, options = _of(children, nodes.Backend), _of(children, nodes.Option)
+        return nodes.Simulate(backends, options, at)
 
     def backend(self, at: Span, children: Sequence[Any]) -> nodes.Backend:
         word = children[0].text

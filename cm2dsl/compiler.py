@@ -17,7 +17,12 @@ from cm2dsl.identity import __version__, own_hash
 from cm2dsl.ir import DIALOGUE
 from cm2dsl.lower.anchors import Recordings
 from cm2dsl.lower.env import Env, Tools, constant_text, read_text
-from cm2dsl.lower.settings import read_judge, read_simulate, report_unknown_turns
+from cm2dsl.lower.settings import (
+    read_judge,
+    read_malformed,
+    read_simulate,
+    report_unknown_turns,
+)
 from cm2dsl.lower.tasks import Context, lower_task
 from cm2dsl.lower.tests import lower_test
 from cm2dsl.parse import parse
@@ -147,6 +152,7 @@ def _lower(
     ]
     judge = read_judge(_single(file, nodes.Judge, log), log)
     backends = read_simulate(simulate, files, log)
+    malformed = read_malformed(simulate, log)
     system = _system(file, files, log)
     if domain is None or log.diagnostics:
         return None
@@ -160,6 +166,7 @@ def _lower(
         user_tools=tuple(user_tools),
         judge=judge,
         simulate=backends,
+        malformed=malformed,
         tasks=tuple(tasks.values()),
         tests=tuple(test for test in lowered_tests if test is not None),
         sources=tuple(

@@ -21,6 +21,7 @@ Level = Literal["trajectory", "turn", "step"]
 Scale = Literal["none", "std"]
 Unreached = Literal["zero", "mask"]
 View = Literal["turn", "dialogue"]
+Malformed = Literal["go_on", "end"]
 Outcome = Literal["any", "succeeded", "failed"]
 Expected = Literal["pass", "fail", "insufficient", "error"]
 DIALOGUE = "dialogue"
@@ -384,7 +385,10 @@ class Compiler(Node, frozen=True):
 
 
 class Spec(Node, frozen=True):
-    """A whole compiled spec. Files it names lie in the bundle under `files/`."""
+    """A whole compiled spec. Files it names lie in the bundle under `files/`.
+
+    `malformed` says whether a rollout goes on after a call that cannot be read, or ends.
+    """
 
     edition: Literal[1]
     domain: str
@@ -397,6 +401,7 @@ class Spec(Node, frozen=True):
     user_tools: tuple[Tool, ...] = ()
     judge: JudgeProtocol = JudgeProtocol()
     simulate: tuple[Backend, ...] = (Replay(),)
+    malformed: Malformed = "go_on"
     tests: tuple[Test, ...] = ()
 
 

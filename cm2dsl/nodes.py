@@ -339,6 +339,7 @@ class Backend(Struct, frozen=True, gc=False):
 
 class Simulate(Struct, frozen=True, gc=False):
     backends: tuple[Backend, ...]
+    options: tuple[Option, ...]
     span: Span
 
 

@@ -146,6 +146,9 @@ def _notes(old: ir.Spec, new: ir.Spec) -> Iterator[Note]:
         yield Note("dialogues", "", said, Impact.TEXT)
     if old.simulate != new.simulate:
         yield Note("dialogues", "", "tool calls are answered otherwise (`simulate`)", Impact.TEXT)
+    if old.malformed != new.malformed:
+        said = f"after a call that cannot be read, a rollout is to {_then(new.malformed)}"
+        yield Note("dialogues", "", said, Impact.TEXT)
     for word in ("votes", "view"):
         one, other = getattr(old.judge, word), getattr(new.judge, word)
         if one != other:
@@ -155,6 +158,10 @@ def _notes(old: ir.Spec, new: ir.Spec) -> Iterator[Note]:
         yield Note("text", "", "the domain's name or title changed", Impact.TEXT)
     if [_unplaced(one) for one in old.tests] != [_unplaced(one) for one in new.tests]:
         yield Note("text", "", "tests changed", Impact.TEXT)
+
+
+def _then(malformed: ir.Malformed) -> str:
+    return "go on" if malformed == "go_on" else "end"
 
 
 def _names(one: object, other: object) -> str:

@@ -16,7 +16,14 @@ MEMBERS = frozenset(
         *("edition", "domain", "tools", "user_tools", "system", "import_file", "judge"),
         *("simulate", "assign", "template", "task", "test", "reference", "simulated", "turn"),
         *("item", "use", "user", "focus", "check", "said", "anchor", "test_trajectory", "judged"),
-        *("expect_item", "expect_reward", "judge_option", "assign_option", "backend"),
+        *(
+            "expect_item",
+            "expect_reward",
+            "judge_option",
+            "assign_option",
+            "backend",
+            "simulate_option",
+        ),
     }
 )
 """Parts of the grammar that begin a line, unless their block is on one."""

@@ -19,6 +19,7 @@ ASSIGN_CHOICES = {
 }
 VIEWS: tuple[str, ...] = get_args(ir.View)
 _SERVER = re.compile(r"[A-Za-z0-9_-]+")
+MALFORMED: tuple[str, ...] = get_args(ir.Malformed)
 
 
 class _Votes(NamedTuple):
@@ -98,6 +99,21 @@ def read_simulate(block: nodes.Simulate | None, files: Files, log: Log) -> tuple
             continue
         backends.append(made)
     return tuple(backends)
+
+
+def read_malformed(block: nodes.Simulate | None, log: Log) -> ir.Malformed:
+    """What becomes of a rollout after a call that cannot be read."""
+    malformed: Any = "go_on"
+    for option in _once(block.options if block else (), log):
+        assert isinstance(option.value, nodes.Name)
+        said = option.value.text
+        if said not in MALFORMED:
+            near = suggest(said, MALFORMED)
+            log.error("E108", f"`{said}` is no choice of `malformed`", option.value.span, near)
+            continue
+        malformed = said
+    found: ir.Malformed = malformed
+    return found
 
 
 def _backend(backend: nodes.Backend, files: Files, log: Log) -> ir.Backend | None:

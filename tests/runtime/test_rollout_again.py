@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from rollout_doubles import desk, tiny_tokenizer, tool_call
+from rollout_doubles import Script, desk, tiny_tokenizer, tool_call
 
 from cm2.bundle import Bundle, compile_bundle
 from cm2.chat import from_chat
@@ -208,3 +208,26 @@ def test_siblings_get_equal_answers_for_equal_calls_in_equal_states(scripted: Bu
                         wrote.append(call.raw)
     assert len(said) > 10
     assert all(len(results) == 1 for results in said.values())
+
+
+@pytest.mark.parametrize(
+    ("said", "limited", "stop"),
+    [
+        ("go_on", None, "done"),
+        ("end", None, "malformed"),
+        ("end", "go_on", "done"),
+        ("go_on", "end", "malformed"),
+    ],
+)
+def test_the_spec_says_what_follows_a_call_that_cannot_be_read_unless_the_limits_do(
+    scripted: Bundle, said: str, limited: Any, stop: str
+) -> None:
+    spec = msgspec.structs.replace(scripted.spec, malformed=said)  # type: ignore[arg-type]
+    limits = replace(LIMITS, malformed=limited)
+    stage = Stage(replace(scripted, spec=spec), CODEC, limits, [])
+    wrong = ["<tool_call>{</tool_call>", tool_call("lookup", booking="AB12"), "AB12.", "done"]
+    row = scripted.by_id["serve/r0"]
+    (played,) = stage.play([row], Script(CODEC, [wrong]), [(0, 0, 0)])
+    stage.close()
+    assert played.rollout.stop == stop
+    assert played.scored.reward is not None

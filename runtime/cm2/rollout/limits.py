@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from cm2dsl import ir
+
 Stop = Literal[
     "done",
     "strict",
@@ -50,7 +52,8 @@ class Limits:
 
     `turns` of the user, `steps` a turn, sampled tokens a step (`step_tokens`), `tokens` of the
     whole dialogue with its prompt, and `calls` in one message. `malformed` says whether a dialogue
-    goes on after a call that cannot be read (the policy sees the error as its result) or ends.
+    goes on after a call that cannot be read (the policy sees the error as its result) or ends;
+    None is what the spec says.
     """
 
     steps: int = 8
@@ -58,4 +61,4 @@ class Limits:
     tokens: int = 8192
     turns: int = 32
     calls: int = 16
-    malformed: Literal["go_on", "end"] = "go_on"
+    malformed: ir.Malformed | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
@@ -85,7 +85,7 @@ class Stage:
         spec = bundle.spec
         self._bundle = bundle
         self._codec = codec
-        self._limits = limits
+        self._limits = replace(limits, malformed=limits.malformed or spec.malformed)
         self._simulator = Simulator(
             spec.tools,
             spec.simulate,
