@@ -98,14 +98,18 @@ def _answers(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "tiny.gguf"
+def write_model(path: Path, texts: Sequence[str]) -> Path:
+    """A model of random weights whose vocabulary has the words of some texts."""
     assert PYTHON is not None
     writer = Path(__file__).with_name("tiny_gguf.py")
-    text = " ".join([*FILES.values(), WORDS])
+    text = " ".join(texts)
     subprocess.run([PYTHON, writer, path], input=text, text=True, check=True, timeout=120)
     return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("model") / "tiny.gguf", [*FILES.values(), WORDS])
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from cm2.judge.ledger import Ledger
 from cm2.judge.view import ViewLimits
 
 Wrong = Callable[[Any], str | None]
-"""What is wrong with an answer that is JSON, or None. It may be asked for again then."""
+"""What is wrong with an answer that is JSON, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,9 @@ class Asker:
         self.ledger = Ledger()
         self.shown = shown or ViewLimits()
         self._engine = engine
-        self._desk = Desk(engine, limits or Limits(), self.ledger, cache or NoCache())
+        limits = limits or Limits()
+        self._samples = limits.tries
+        self._desk = Desk(engine, limits, self.ledger, cache or NoCache())
 
     @property
     def identity(self) -> str:
@@ -93,16 +95,19 @@ class Asker:
 
         `item` is what the ledger counts it for. `seed` None decodes greedily, a number samples: the
         same for the same. `lane` names what prompts share their beginning with. The same request is
-        answered out of the cache, and once for all who ask at once. What is no JSON, or `wrong`, is
-        asked for anew as often as the limits say; what does not end, once, with another sample.
-        Raises EngineError where the engine can answer nothing at all.
+        answered out of the cache, and once for all who ask at once.
+
+        What does not end, is no JSON, or is `wrong`, would come again from the same request: it is
+        asked for with another sample, as often as the limits say, and these are the same in every
+        run. Raises EngineError where the engine can answer nothing at all.
         """
         prompt = Prompt(system, user, seed, form, lane)
         found = await self._ask(prompt, form, item, wrong)
-        if isinstance(found, Failed) and found.trouble == "truncated":
-            found = await self._ask(
-                replace(prompt, seed=seed_of(system, user, seed)), form, item, wrong
-            )
+        for sample in range(1, self._samples):
+            if isinstance(found, Told) or found.trouble not in ("truncated", "off_schema"):
+                break
+            other = replace(prompt, seed=seed_of(system, user, seed, sample))
+            found = await self._ask(other, form, item, wrong)
         return found
 
     async def _ask(self, prompt: Prompt, form: Form, item: str, wrong: Wrong) -> Told | Failed:
@@ -112,9 +117,7 @@ class Asker:
             nonlocal asked
             asked = True
             said = _fault(answer.text, wrong)
-            if said is None:
-                return None
-            return Failed(said, "off_schema", again=True, usage=answer.usage)
+            return None if said is None else Failed(said, "off_schema", usage=answer.usage)
 
         answer = await self._desk.ask(prompt, self._key(prompt, form), item, usable)
         if isinstance(answer, Failed):
