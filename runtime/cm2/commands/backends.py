@@ -3,13 +3,14 @@ played."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from cm2.bundle import Bundle
 
-python_option: Any = click.option(
+python_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--allow-python",
     is_flag=True,
     help="Let the spec's Python backends run, whether `cm2 trust` knows them or not.",

@@ -109,7 +109,7 @@ class Codec:
         end = next((token for token in known if token and rest.lstrip().startswith(token)), None)
         if not said or end is None:
             raise ValueError(_ENDLESS)
-        return end
+        return str(end)
 
     def _message(self, role: str, content: str) -> dict[str, Any]:
         return {"role": role, "content": self._plain(content)}

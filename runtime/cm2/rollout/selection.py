@@ -49,9 +49,9 @@ def chosen(bundle: Bundle, names: Sequence[str], which: Which) -> list[Instance]
     named = [one for one in every if not names or one.id in wanted]
     kept = [one for one in named if which == "all" or one.split == which]
     if not kept:
-        rows = "held-out rows" if which == "heldout" else "training rows"
-        of = "the tasks that are named" if names else f"`{bundle.spec.domain}`"
-        raise SelectionError(f"{of} have no {rows}", "--split all plays all there are")
+        missing = "held-out rows" if which == "heldout" else "training rows"
+        of = "what is named" if names else f"`{bundle.spec.domain}`"
+        raise SelectionError(f"{of} has no {missing}", "--split all plays all there are")
     return kept
 
 
