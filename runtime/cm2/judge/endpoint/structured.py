@@ -45,6 +45,8 @@ def in_strict_words(schema: Any) -> Any:
             said["description"] = f"matches {value}"
         elif key == "maxItems":
             said["description"] = f"at most {value}"
+        elif key in ("anyOf", "prefixItems"):
+            said[key] = [in_strict_words(part) for part in value]
         else:
             said[key] = in_strict_words(value)
     if all(isinstance(value, str) for value in said.get("enum", (None,))):
