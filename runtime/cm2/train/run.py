@@ -17,6 +17,7 @@ from transformers.integrations import TensorBoardCallback
 
 from cm2.bundle import Bundle
 from cm2.judge.judge import Judge
+from cm2.judge.ledger import Cost
 from cm2.recordings import read_recordings
 from cm2.rollout.local import LocalGenerator
 from cm2.rollout.policy import Policy, load_policy
@@ -123,7 +124,7 @@ class _Run:
         self.bundle, self.config, self.folder, self.rows = bundle, config, folder, rows
         self.judge, self.world, self.ranks = judge, world, ranks
         self.stage: Stage | None = None
-        self.clock, self.meter = Clock(), Meter(judge, ranks)
+        self.clock, self.meter = Clock(), Meter(self.costs, ranks)
         self.checkpoints = Checkpoints(folder)
 
     def whole(self) -> dict[str, Any]:
@@ -140,6 +141,7 @@ class _Run:
         trained = mark is not None and mark.trained
 
         self._set_the_stage(trained)
+        before: Any
         if mark is None:
             before = self.report("before", 0)
             self.checkpoints.seal(numbered(0), 0)
@@ -179,7 +181,14 @@ class _Run:
             self.policy = starting_policy(bundle, config, folder, recordings, training, self.ranks)
         user, llm = self.world.opened("user"), self.world.opened("llm")
         self.stage = Stage(
-            bundle, self.policy.codec, config.limits, recordings, self.judge, user, llm
+            bundle,
+            self.policy.codec,
+            config.limits,
+            recordings,
+            self.judge,
+            user,
+            llm,
+            self.world.servers,
         )
         self.stage.run(self.stage.ready())
         self.generator = LocalGenerator(
@@ -193,6 +202,15 @@ class _Run:
         """Let go of the models that play users and tools."""
         if self.stage is not None:
             self.stage.close()
+
+    def costs(self) -> dict[str, Cost]:
+        """What the judge and the models that play tools and users have cost so far."""
+        spent: dict[str, Cost] = {}
+        if self.judge is not None:
+            spent["judge"] = self.judge.ledger.total
+        if self.stage is not None:
+            spent |= {str(who): cost for who, cost in self.stage.costs.items()}
+        return spent
 
     def play(self, rows: Sequence[Instance], keys: Sequence[Key]) -> list[Played]:
         """A rollout and its score for each row: every process plays its part, and has them all."""

@@ -37,10 +37,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
         self._meter = meter
         self._steps = steps
         self._clock = clock
-        self._counts = lambda: {
-            **{f"play/{name}": spent for name, spent in usage.seconds.items()},
-            **{f"waited/{name}": spent for name, spent in waited.items()},
-        }
+        self._usage = usage
+        self._waited = waited
         self._counted = self._counts()
         self._since: dict[str, float] = {}
         self._line: dict[str, Any] = {}
@@ -101,3 +99,10 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if self._bar is not None:
             self._bar.close()
+
+    def _counts(self) -> dict[str, float]:
+        """The seconds of parts of `play` since the run began, by name."""
+        return {
+            **{f"play/{name}": spent for name, spent in self._usage.seconds.items()},
+            **{f"waited/{name}": spent for name, spent in self._waited.items()},
+        }
