@@ -15,10 +15,13 @@ from typing import Any
 from cm2 import jsonl
 from cm2.judge.cache import AnswerCache
 from cm2.judge.config import Context, Prompting, opened_engine
-from cm2.judge.desk import Cache, Desk, Limits, NoCache
+from cm2.judge.desk import Cache, Desk, Limits
 from cm2.judge.engine import Answered, Engine, Failed, Form, Prompt, Tested
 from cm2.judge.ledger import Ledger
 from cm2.judge.view import ViewLimits
+
+KEPT = 20_000
+"""Answers that are kept in memory, where no cache is named; the oldest give way."""
 
 Wrong = Callable[[Any], str | None]
 """What is wrong with an answer that is JSON, or None."""
@@ -36,6 +39,25 @@ class Told:
     asked: bool
 
 
+class Memory:
+    """A cache as long as its asker: rollouts of one run get equal answers also one by one."""
+
+    def __init__(self, most: int = KEPT) -> None:
+        self._answers: dict[str, Answered] = {}
+        self._most = most
+
+    def get(self, key: str) -> Answered | None:
+        return self._answers.get(key)
+
+    def put(self, key: str, answer: Answered) -> None:
+        self._answers[key] = answer
+        if len(self._answers) > self._most:
+            del self._answers[next(iter(self._answers))]
+
+    def close(self) -> None:
+        self._answers.clear()
+
+
 class Asker:
     """An engine, asked within limits; many may be asked for at once.
 
@@ -51,14 +73,14 @@ class Asker:
         cache: Cache | None = None,
         shown: ViewLimits | None = None,
     ) -> None:
-        """`limits` are how requests are sent; `cache` keeps answers: without it none are kept.
-        `shown` is how much a prompt should show at most."""
+        """`limits` are how requests are sent; `cache` keeps answers: without it they are kept as
+        long as the asker. `shown` is how much a prompt should show at most."""
         self.ledger = Ledger()
         self.shown = shown or ViewLimits()
         self._engine = engine
         limits = limits or Limits()
         self._samples = limits.tries
-        self._desk = Desk(engine, limits, self.ledger, cache or NoCache())
+        self._desk = Desk(engine, limits, self.ledger, cache or Memory())
 
     @property
     def identity(self) -> str:
