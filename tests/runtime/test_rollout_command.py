@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from judge_server import Response, Server, saying
+from judged import verdict
 from policy_server import PolicyServer
 from rollout_doubles import desk, tiny_tokenizer
 from transformers import AutoModelForCausalLM
@@ -253,6 +255,37 @@ def test_what_is_no_policy_is_said(place: Path, model: str, message: str) -> Non
     assert said.exit_code == 2
     assert message in said.stderr
     assert "give the directory of a causal model" in said.stderr
+
+
+def judging(place: Path, folder: Path, reply: Any) -> Result:
+    """A run with a judge whose server gives this reply."""
+    text = (place / "desk.cm2").read_text("utf-8")
+    asked = text.replace("item looks_up strict", 'item polite { ask "Polite?" }\n    item looks_up')
+    (place / "judged.cm2").write_text(asked, "utf-8")
+    with Server(reply) as server:
+        said = f'engine = "openai"\nmodel = "m"\nurls = ["{server.url}"]\ntries = 1\n'
+        (folder / "judge.toml").write_text(said, "utf-8")
+        judge = ["--judge", folder / "judge.toml"]
+        return rollout(place, "-o", folder / "out", *judge, *SHORT, spec="judged.cm2")
+
+
+def test_a_judge_decides_what_checks_leave_open(place: Path, tmp_path: Path) -> None:
+    said = judging(place, tmp_path, lambda _: saying(verdict("fail")))
+    assert said.exit_code == 0, said.output
+    assert "judge: 3 calls" in said.stdout
+    for row in rows(tmp_path / "out"):
+        assert row["items"]["find.polite"]["by"] == "judge"
+
+
+def test_a_judge_that_breaks_masks_and_where_nothing_is_left_the_exit_code_says_so(
+    place: Path, tmp_path: Path
+) -> None:
+    said = judging(place, tmp_path, lambda _: Response(status=500))
+    assert said.exit_code == 1
+    assert "3 of 3 rollouts are masked:" in said.stdout
+    assert "the judge broke" in said.stdout
+    assert "none has a reward" in said.stderr
+    assert [row["reward"] for row in rows(tmp_path / "out")] == [None] * 3
 
 
 def test_a_policy_behind_a_server_plays_as_one_in_a_directory(place: Path, tmp_path: Path) -> None:
