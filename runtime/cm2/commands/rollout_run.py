@@ -83,12 +83,15 @@ class Run:
     def _see_played(self) -> None:
         """Raises SimulationError where a part that these rollouts need is played by no model."""
         from cm2.simulate.config import needed, see_played
+        from cm2.simulate.servers import see_described
 
         wanted = needed(self.bundle.spec)
         simulated = any(one.instance.task.simulated is not None for one in self.plan)
         recorded = bool(self.asked.replay)
         parts = [part for part in wanted if part != "user" or (simulated and not recorded)]
         see_played([part for part in parts if part != "llm" or not recorded], self.world)
+        if not recorded:
+            see_described(self.bundle.spec.simulate, self.world.servers)
 
     def play(self, out: Path | None, record: Path | None, restart: bool) -> None:
         """Play what is not played yet, write it, and say what it came to."""
@@ -167,7 +170,16 @@ class Run:
             )
             limits = self._fitting(player.positions)
             user, llm = self.world.opened("user"), self.world.opened("llm")
-            stage = Stage(self.bundle, player.codec, limits, self.recordings, self.judge, user, llm)
+            stage = Stage(
+                self.bundle,
+                player.codec,
+                limits,
+                self.recordings,
+                self.judge,
+                user,
+                llm,
+                self.world.servers,
+            )
         except PolicyError as error:
             fail(error.message, error.help)
         except SimulationError as error:

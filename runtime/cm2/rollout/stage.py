@@ -26,6 +26,7 @@ from cm2.rollout.simulated_user import Players, SimulatedUser
 from cm2.rollout.users import Recorded, Script, User
 from cm2.simulate.backend import SimulationError
 from cm2.simulate.config import Part
+from cm2.simulate.mcp_session import Connector
 from cm2.simulate.simulator import Simulator
 from cm2.simulate.world import World
 from cm2.tasks import task_group
@@ -74,9 +75,11 @@ class Stage:
         judge: Judge | None = None,
         user: Asker | None = None,
         llm: Asker | None = None,
+        servers: Mapping[str, Connector] | None = None,
     ) -> None:
         """`user` is the model that plays the users who are simulated, `llm` that of the backend
-        `llm`; nothing that they play can be played without them.
+        `llm`, and `servers` are the MCP servers that the spec names; nothing that they play can be
+        played without them.
 
         `waited` counts the seconds that dialogues waited, by what for: `tools` and, at the
         gates, `judge`. They are those of all dialogues together, which wait at the same time.
@@ -95,6 +98,7 @@ class Stage:
             allow_python=bundle.allow_python,
             origin=bundle.origin,
             llm=llm,
+            servers=servers,
             examples=[one for one in recordings if not _held_out(bundle, one.task)],
         )
         self._llm = llm

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import to_builtins
 
 from cm2.judge.asking import Asker, open_asker
 from cm2.judge.config import Context, prompting
 from cm2.judge.engine import JudgeLoadError
 from cm2.simulate.backend import SimulationError
+from cm2.simulate.mcp_session import Connector
+from cm2.simulate.servers import servers
 from cm2dsl import ir, prompts
 from cm2dsl.diagnostic import suggest
 
@@ -40,12 +44,14 @@ and name it with --world FILE"""
 class WorldSettings:
     """The tables of a file of settings; `folder` is what names in them are relative to.
 
-    `tables` are by part. A part without a table has no model.
+    `tables` are by part. A part without a table has no model. `servers` are the MCP servers, by
+    the names that specs have for them.
     """
 
     tables: Mapping[Part, Mapping[str, Any]]
     folder: Path = Path()
     where: str = "the world's settings"
+    servers: Mapping[str, Connector] = field(default_factory=dict)
 
     def has(self, part: Part) -> bool:
         """Whether there is a model for this part."""
@@ -67,7 +73,11 @@ class WorldSettings:
 
     def to_json(self) -> dict[str, Any]:
         """The tables as they stand in the file: there is no key in them."""
-        return {part: dict(table) for part, table in self.tables.items()}
+        told: dict[str, Any] = {part: dict(table) for part, table in self.tables.items()}
+        if self.servers:
+            described = {name: to_builtins(one.server) for name, one in self.servers.items()}
+            told["mcp"] = described
+        return told
 
     def check(self) -> None:
         """Raises SimulationError for a table that says what an engine's settings cannot."""
@@ -104,11 +114,15 @@ def world_settings(said: Mapping[str, Any], folder: Path, where: str) -> WorldSe
     Raises SimulationError.
     """
     for name, table in said.items():
-        if name not in PARTS:
-            raise SimulationError(f"{where}: there is no [{name}]; {suggest(name, [*PARTS])}")
+        if name not in (*PARTS, "mcp"):
+            near = suggest(name, [*PARTS, "mcp"])
+            raise SimulationError(f"{where}: there is no [{name}]; {near}")
         if not isinstance(table, dict):
             raise SimulationError(f"{where}: `{name}` is a table; write [{name}]")
-    settings = WorldSettings({part: said[part] for part in PARTS if part in said}, folder, where)
+    tables = {part: said[part] for part in PARTS if part in said}
+    described = servers(said.get("mcp", {}), where)
+    connectors = {name: Connector(name, one, folder) for name, one in described.items()}
+    settings = WorldSettings(tables, folder, where, connectors)
     settings.check()
     return settings
 

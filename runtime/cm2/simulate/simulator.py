@@ -11,6 +11,8 @@ from cm2.simulate.backend import Answer, Asked, Backend, SimulationError
 from cm2.simulate.errors import ErrorShape
 from cm2.simulate.library import Library
 from cm2.simulate.llm_backend import Actor, LLMBackend
+from cm2.simulate.mcp_backend import MCPBackend, RealTools, see_answered
+from cm2.simulate.mcp_session import Connector
 from cm2.simulate.python_backend import MEMORY, SECONDS, Module, PythonBackend
 from cm2.simulate.replay import Recordings, Replay
 from cm2.simulate.tools import Tools
@@ -28,10 +30,12 @@ class Simulator:
     `allow_python` says so, or the user trusts its file (`cm2.simulate.trust`); `origin` is the
     folder in which the user has the files, where `files` is that of a bundle made for this run.
     `llm` is the model of the backend of that name: without one, a call that gets to it raises
-    SimulationError. `examples` are the recordings that it is shown calls of, all without it.
+    SimulationError. `servers` are those that the backends `mcp` name; the same holds for one that
+    is missing. `examples` are the recordings that it is shown calls of, all without it.
 
-    Raises SimulationError for a backend file that may not run, cannot be loaded or does not fit
-    the tools, and for a schema of results that no answer can be held to.
+    Raises SimulationError for a server that cannot be reached or has other tools, a backend file
+    that may not run, cannot be loaded or does not fit the tools, and for a schema of results that
+    no answer can be held to.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Simulator:
         seconds: float = SECONDS,
         memory: int = MEMORY,
         llm: Asker | None = None,
+        servers: Mapping[str, Connector] | None = None,
         examples: Iterable[Trajectory] | None = None,
     ) -> None:
         recordings = list(recordings)
@@ -65,6 +70,12 @@ class Simulator:
             for backend in backends
             if isinstance(backend, ir.PythonBackend)
         }
+        self._servers = {
+            backend.server: RealTools(servers[backend.server], (*tools, *user_tools))
+            for backend in backends
+            if isinstance(backend, ir.MCPBackend) and servers and backend.server in servers
+        }
+        self._see_answered((*tools, *user_tools))
         self._library = Library(recordings, self._tools)
         self._actor: Actor | None = None
         if llm is not None and any(isinstance(backend, ir.LLMBackend) for backend in backends):
@@ -96,18 +107,33 @@ class Simulator:
             return PythonBackend(self._modules[backend.file], row, errors)
         if isinstance(backend, ir.LLMBackend) and self._actor is not None:
             return LLMBackend(self._actor, task, backend.examples, errors)
-        return Unplayed()
+        if isinstance(backend, ir.MCPBackend) and backend.server in self._servers:
+            return MCPBackend(self._servers[backend.server], errors)
+        return Unplayed(backend)
+
+    def _see_answered(self, tools: Sequence[ir.Tool]) -> None:
+        """Where servers answer, that somebody answers each tool; a model answers all."""
+        named = [backend for backend in self._chain if isinstance(backend, ir.MCPBackend)]
+        played = any(isinstance(backend, ir.LLMBackend) for backend in self._chain)
+        if not played and len(named) == len(self._servers):
+            others = {name for module in self._modules.values() for name in module.tools}
+            see_answered(tools, [*self._servers.values()], others)
 
 
 class Unplayed:
-    """Stands for a model that nobody named; harmless until it is asked."""
+    """Stands for a model or a server that nobody named; harmless until it is asked."""
 
     in_order = False
 
+    def __init__(self, backend: ir.Backend) -> None:
+        self._missing = "`llm` backend, and no model plays it; name one in the table [llm]"
+        if isinstance(backend, ir.MCPBackend):
+            table = f"[mcp.{backend.server}]"
+            self._missing = f"`mcp` backend, and nothing describes its server; do so in {table}"
+
     async def answer(self, asked: Asked) -> Answer | None:
         raise SimulationError(
-            f"a call of `{asked.tool}` fell through to the `llm` backend, and no model plays it; "
-            "name one in the table [llm] of a file for --world"
+            f"a call of `{asked.tool}` fell through to the {self._missing} of a file for --world"
         )
 
     async def follow(self, asked: Asked, answer: Answer) -> None:
