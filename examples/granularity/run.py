@@ -15,7 +15,7 @@ import fnmatch
 import os
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
@@ -31,8 +31,8 @@ from arms import HERE, SIZES, Arm, Size, arms
 from curves import Curve, read_curve, read_table, write_table
 
 TABLE = "curves.csv"
-RENEWED = 9
-"""Runs after which a worker is replaced: what a trainer leaves in memory is not given back."""
+RENEWED = 6
+"""Runs after which workers are replaced: a trainer leaves some 100 MB in memory."""
 
 
 @click.command(help=__doc__)
@@ -76,35 +76,26 @@ def main(
 def train_all(chosen: Sequence[Arm], size: Size, runs: Path, jobs: int) -> int:
     """Do what is not done yet, a line for each; how many runs failed."""
     waiting = [arm for arm in chosen if read_curve(runs / arm.name) is None]
-    done, failed = len(chosen) - len(waiting), 0
-    click.echo(f"{done} of {len(chosen)} runs are there")
-    with ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=prepare, max_tasks_per_child=RENEWED
-    ) as pool:
-        seeds = sorted({arm.seed for arm in waiting})
-        for begun in [pool.submit(cold, seed, size, runs) for seed in seeds]:
-            begun.result()
-        started = time.monotonic()
-        futures: dict[Future[float], Arm] = {
-            pool.submit(one, arm, size, runs): arm for arm in waiting
-        }
-        for future in as_completed(futures):
-            arm = futures[future]
-            try:
-                seconds = future.result()
-            except Exception as error:  # the others go on; the exit code says that one did not
-                failed += 1
-                click.echo(f"{arm.name} failed: {type(error).__name__}: {error}", err=True)
-                continue
-            done += 1
-            left = len(chosen) - done - failed
-            each = (time.monotonic() - started) / (len(waiting) - left)
-            curve = read_curve(runs / arm.name)
-            rise = f"{curve.before:.2f} to {curve.after:.2f}" if curve else ""
-            click.echo(
-                f"[{done}/{len(chosen)}] {arm.name}: {rise}, {seconds:.0f} s; "
-                f"{left} left, about {left * each / 60:.0f} min"
-            )
+    click.echo(f"{len(chosen) - len(waiting)} of {len(chosen)} runs are there")
+    failed, started = 0, time.monotonic()
+    for first in range(0, len(waiting), RENEWED * jobs):
+        batch = waiting[first : first + RENEWED * jobs]
+        with ProcessPoolExecutor(
+            jobs, mp_context=get_context("spawn"), initializer=prepare
+        ) as pool:
+            futures = {pool.submit(one, arm, size, runs): arm for arm in batch}
+            for ended, future in enumerate(as_completed(futures), first + 1):
+                try:
+                    said = future.result()
+                except Exception as error:  # the others go on; the exit code tells of it
+                    failed += 1
+                    said = f"failed: {type(error).__name__}: {error}"
+                left = len(waiting) - ended
+                minutes = left * (time.monotonic() - started) / ended / 60
+                click.echo(
+                    f"[{len(chosen) - left}/{len(chosen)}] {futures[future].name}: {said}; "
+                    f"{left} left, about {minutes:.0f} min"
+                )
     return failed
 
 
@@ -118,25 +109,22 @@ def prepare() -> None:
     torch.set_num_threads(1)
 
 
-def cold(seed: int, size: Size, runs: Path) -> None:
-    from training import cold_start
-
-    with alone(runs / f".cold-s{seed}.lock"):
-        cold_start(seed, size, runs / f"cold-s{seed}")
-
-
-def one(arm: Arm, size: Size, runs: Path) -> float:
-    """Do one run and distil its curve; the seconds that took."""
+def one(arm: Arm, size: Size, runs: Path) -> str:
+    """Do one run and distil its curve; what to say of it."""
     from rescoring import distil
-    from training import run
+    from training import cold_start, run
 
     started = time.monotonic()
-    folder = runs / arm.name
+    cold, folder = runs / f"cold-s{arm.seed}", runs / arm.name
+    with alone(runs / f".{cold.name}.lock"):
+        cold_start(arm.seed, size, cold)
     with alone(runs / f".{arm.name}.lock"):
         if read_curve(folder) is None:
-            run(arm, size, runs / f"cold-s{arm.seed}", folder)
+            run(arm, size, cold, folder)
             distil(arm, folder)
-    return time.monotonic() - started
+    curve = read_curve(folder)
+    rise = f"{curve.before:.2f} to {curve.after:.2f}" if curve else "not there"
+    return f"{rise}, {time.monotonic() - started:.0f} s"
 
 
 @contextmanager
