@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from judge_models import byte_level, save
 from judge_server import Response, Server, saying
 from judged import verdict
 from policy_server import PolicyServer
@@ -286,6 +287,30 @@ def test_a_judge_that_breaks_masks_and_where_nothing_is_left_the_exit_code_says_
     assert "the judge broke" in said.stdout
     assert "none has a reward" in said.stderr
     assert [row["reward"] for row in rows(tmp_path / "out")] == [None] * 3
+
+
+def test_a_model_plays_the_user_and_its_words_are_replayed_without_it(
+    place: Path, tmp_path: Path
+) -> None:
+    head = (place / "desk.cm2").read_text("utf-8").partition("task serve")[0]
+    task = 'task t { user simulated "Be kind to them." item a { check replied } }\n'
+    (place / "user.cm2").write_text(head + task, "utf-8")
+    save(tmp_path / "person", byte_level())
+    person = f'[user]\nengine = "transformers"\nmodel = "{tmp_path / "person"}"\n'
+    (tmp_path / "world.toml").write_text(person, "utf-8")
+    limits = ["--limits", "step_tokens=12,turns=2", "-n", 2]
+    files = [tmp_path / name for name in "abc"]
+    kept = tmp_path / "kept"
+    world = ["--world", tmp_path / "world.toml"]
+    for file, more in zip(
+        files, ([*world, "--record", kept], [*world, "--concurrent", 1], []), strict=True
+    ):
+        if not more:
+            more = ["--replay", kept]
+        said = rollout(place, "-o", file, *limits, *more, spec="user.cm2")
+        assert said.exit_code == 0, said.output
+    assert files[0].read_bytes() == files[1].read_bytes() == files[2].read_bytes()
+    assert len({row["messages"][1]["content"] for row in rows(files[0])}) == 2
 
 
 def test_a_policy_behind_a_server_plays_as_one_in_a_directory(place: Path, tmp_path: Path) -> None:
