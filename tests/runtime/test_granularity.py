@@ -6,8 +6,10 @@ import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
@@ -204,20 +206,23 @@ def test_a_page_without_a_place_for_numbers_is_refused(tmp_path: Path) -> None:
 # --- the command ------------------------------------------------------------------------------
 
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def line(folder: Path, *options: str) -> list[str]:
+    return [
+        sys.executable,
+        str(STUDY / "run.py"),
+        *("--size", "toy", "--only", "t*-n0.10-g24-lr0.001-s0"),
+        *("--runs", str(folder / "runs"), "--results", str(folder / "results")),
+        *("--page", str(folder / "README.md")),
+        *options,
+    ]
+
+
 def command(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [
-            sys.executable,
-            str(STUDY / "run.py"),
-            *("--size", "toy", "--only", "t*-n0.10-g24-lr0.001-s0"),
-            *("--runs", str(folder / "runs"), "--results", str(folder / "results")),
-            *("--page", str(folder / "README.md")),
-            *options,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        line(folder, *options), capture_output=True, text=True, timeout=240, env=ENVIRONMENT
     )
 
 
@@ -250,6 +255,28 @@ def test_what_is_finished_is_not_run_again(toy: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert "2 of 2 runs are there" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in (toy / "runs").rglob("*.json")} == before
+
+
+@pytest.mark.long
+def test_a_study_that_was_killed_goes_on_and_ends_the_same(toy: Path, tmp_path: Path) -> None:
+    shutil.copy(STUDY / "README.md", tmp_path)
+    metrics = tmp_path / "runs" / "turn-n0.10-g24-lr0.001-s0" / "metrics.jsonl"
+    with subprocess.Popen(
+        line(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT,
+        start_new_session=True,
+    ) as study:  # fmt: skip
+        for _ in range(2400):
+            if metrics.exists() and metrics.stat().st_size:
+                break
+            time.sleep(0.05)
+        os.killpg(study.pid, signal.SIGKILL)
+    assert not (tmp_path / "results").exists()
+    again = command(tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "1 of 2 runs are there" in again.stdout
+    assert (tmp_path / "results" / "curves.csv").read_bytes() == (
+        toy / "results" / "curves.csv"
+    ).read_bytes()
 
 
 def test_a_name_that_no_run_has_is_refused(toy: Path) -> None:
