@@ -174,6 +174,19 @@ def test_a_bounded_pattern_matches_nothing_that_the_pattern_does_not(pattern: st
                 assert given_.search(text), (whole, text)
 
 
+@pytest.mark.parametrize("kinds", [4, 12])
+def test_kinds_that_are_made_of_each_other_are_written_out_as_far_as_that_is_reasonable(
+    kinds: int,
+) -> None:
+    names = [f"n{n}" for n in range(kinds)]
+    one = {
+        "type": "object",
+        "properties": {name: {"$ref": f"#/$defs/{name}"} for name in names},
+    }
+    schema = {"$ref": "#/$defs/n0", "$defs": dict.fromkeys(names, one)}
+    assert len(form("f", schema).schema) < 500_000
+
+
 PARTS = st.deferred(
     lambda: st.one_of(
         st.sampled_from(

@@ -27,8 +27,12 @@ Schema = Mapping[str, Any] | bool
 
 MAX_TOKENS = 2048
 
-_CIRCLES = 2
-"""How often a reference may stand inside itself."""
+_NESTINGS = ((2, 64), (1, 64), (1, 6), (1, 3))
+"""How often a reference may stand inside itself, and how many may stand inside each other: the
+first at which the schema, with its references written out, does not grow beyond all measure."""
+
+_PARTS = 4000
+"""Parts of a schema that is written out, at most."""
 
 _DEPTH = 2
 """How deep a value is of which the schema says nothing."""
@@ -70,8 +74,9 @@ def form(name: str, schema: Schema, *, max_tokens: int = MAX_TOKENS) -> Form:
     letters; where the schema asks for more, they are as short as it allows. Raises FormError where
     nothing, or nothing of an end, is on the schema, and where it refers to what it does not hold.
     """
+    nesting = _nesting(schema)
     for bounds in _LADDER:
-        written = _Writer(schema, bounds).write(schema)
+        written = _Writer(schema, bounds, nesting).write(schema)
         if written is None:
             raise FormError("nothing that ends is on the schema")
         if longest(written) <= max_tokens:
@@ -81,19 +86,38 @@ def form(name: str, schema: Schema, *, max_tokens: int = MAX_TOKENS) -> Form:
     return Form(safe, text, max_tokens)
 
 
+def _nesting(schema: Schema) -> tuple[int, int]:
+    for nesting in _NESTINGS:
+        try:
+            _Writer(schema, _LADDER[-1], nesting).write(schema)
+        except _TooLargeError:
+            continue
+        return nesting
+    raise FormError("the schema is too large with its references written out")
+
+
+class _TooLargeError(Exception):
+    """A schema grows beyond all measure."""
+
+
 class _Writer:
     """Writes schemas anew; None stands for one that nothing is on."""
 
-    def __init__(self, root: Schema, bounds: _Bounds) -> None:
+    def __init__(self, root: Schema, bounds: _Bounds, nesting: tuple[int, int]) -> None:
         self._root = root
         self._bounds = bounds
+        self._circles, self._deepest = nesting
         self._open: list[str] = []
+        self._parts = 0
 
     def write(self, schema: Schema) -> dict[str, Any] | None:
+        self._parts += 1
+        if self._parts > _PARTS:
+            raise _TooLargeError
         if isinstance(schema, bool):
             return self._anything(_DEPTH) if schema else None
         if isinstance(reference := schema.get("$ref"), str):
-            if self._open.count(reference) >= _CIRCLES:
+            if self._is_deep(reference):
                 return None
             self._open.append(reference)
             beside = {key: value for key, value in schema.items() if key != "$ref"}
@@ -118,10 +142,14 @@ class _Writer:
             return self._anything(_DEPTH)
         return _any_of([self._of_kind(kind, schema) for kind in kinds])
 
+    def _is_deep(self, reference: str) -> bool:
+        opened = self._open
+        return opened.count(reference) >= self._circles or len(opened) >= self._deepest
+
     def _opened(self, schema: Schema) -> Schema:
         """A schema with the reference that it is, if it is one, written out."""
         if isinstance(schema, Mapping) and isinstance(reference := schema.get("$ref"), str):
-            if self._open.count(reference) >= _CIRCLES:
+            if self._is_deep(reference):
                 return False
             found = self._found(reference)
             if isinstance(found, Mapping) and reference in json.dumps(found):
