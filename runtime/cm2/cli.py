@@ -20,6 +20,7 @@ COMMANDS = {
     "credit": "turn groups of verdicts into rewards and advantages",
     "rollout": "let a policy play a spec's tasks against its simulated tools",
     "train": "train a policy on a spec with GRPO",
+    "tools": "serve the simulated tools of a spec to any agent, over MCP",
     "trust": "say which backend files may run without being asked each time",
     "export": "write a spec in somebody else's format",
     "import": "make specs from somebody else's tasks",
