@@ -164,6 +164,17 @@ def test_what_the_agent_says_cannot_leave_its_fence(bundle: Bundle) -> None:
     assert "<|end|>" not in shown
 
 
+def test_the_user_takes_in_the_beginning_and_the_end_of_what_is_endless(bundle: Bundle) -> None:
+    person = doing(SAY, STOP)
+    roomy = Limits(steps=1, step_tokens=40_000, tokens=50_000)
+    play(bundle, person, ["BEGIN " + "on and on " * 2_000 + "END"], limits=roomy)
+    shown = person.prompts[1].user
+    assert "BEGIN" in shown
+    assert "END\n" in shown
+    assert "characters left out" in shown
+    assert len(shown) < 10_000
+
+
 def test_the_users_calls_are_answered_by_the_same_world_and_are_acts_of_its_turn(
     bundle: Bundle,
 ) -> None:

@@ -27,6 +27,9 @@ ACTS = 8
 LETTERS = 600
 """Letters of what the user says at once: people write short messages."""
 
+HEARD = 8_000
+"""Letters of what the agent says in a turn, as far as the user takes it in."""
+
 _THOUGHT = 160
 _NOTHING = "(The agent says nothing.)"
 
@@ -163,8 +166,18 @@ def _heard(trajectory: Trajectory, acts: Sequence[Call]) -> Iterator[tuple[str, 
         yield from _done(turn.acts)
         yield "you", turn.user
         replies = [step.reply for step in turn.steps if step.reply]
-        yield "agent", "\n\n".join(replies) or _NOTHING
+        yield "agent", _cut("\n\n".join(replies)) or _NOTHING
     yield from _done(acts)
+
+
+def _cut(text: str) -> str:
+    """The text, without its middle where it is so long that nobody would read it: an agent must not
+    be able to say more than the model that plays the user can read."""
+    if len(text) <= HEARD:
+        return text
+    kept = HEARD // 2
+    left_out = len(text) - 2 * kept
+    return f"{text[:kept]}\n[… {left_out} characters left out …]\n{text[-kept:]}"
 
 
 def _done(acts: Sequence[Call]) -> Iterator[tuple[str, str]]:
