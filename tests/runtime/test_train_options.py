@@ -12,11 +12,14 @@ from trl import GRPOConfig
 
 from cm2.commands.train import command
 from cm2.commands.train_options import FIELDS
+from cm2.rollout.limits import Limits
 from cm2.train.arguments import REFUSED, check_trl, grpo_arguments
-from cm2.train.config import DEMONSTRATION, Config
+from cm2.train.config import DEMONSTRATION, Config, Credit, Lora, Rows, Sampling, Validation
 from cm2.train.folder import RunError
 from cm2.train.presets import PRESETS
 from cm2.train.runfile import preset, resolve
+
+DOCS = Path(__file__).parents[2] / "docs" / "training.md"
 
 
 def shown(*arguments: str) -> dict[str, object]:
@@ -128,3 +131,22 @@ def test_nothing_is_trained_without_a_spec():
     done = CliRunner().invoke(command, [])
     assert done.exit_code == 2
     assert "there is no SPEC" in done.output
+
+
+def test_the_documentation_has_every_key_and_every_option():
+    text = DOCS.read_text("utf-8")
+    table = text[text.index("| key | default | option") :]
+    table = table[: table.index("\n\n")]
+    left_out = {"judge", "world", "tiny", "trl"}
+    parts = {"credit": Credit, "sampling": Sampling, "rows": Rows, "validation": Validation}
+    parts |= {"limits": Limits, "lora": Lora}
+    for one in fields(Config):
+        if one.name in left_out:
+            continue
+        assert f"`{one.name}" in table, one.name
+        for inner in fields(parts[one.name]) if one.name in parts else ():
+            known = (f"`{one.name}.{inner.name}`", f"`.{inner.name}`")
+            assert any(name in table for name in known), (one.name, inner.name)
+    for parameter in command.params:
+        if parameter.name in FIELDS:
+            assert f"`{parameter.opts[0]}" in table, parameter.opts[0]

@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, TrainerControl, TrainerState
 from cm2.bundle import Bundle, compile_bundle
 from cm2.rollout.dialogue import Limits
 from cm2.rollout.policy import Policy, codec_for, is_adapter, load_policy
+from cm2.rollout.stage import Stage
 from cm2.train.config import Config, Credit, Lora, Rows, Sampling, Tiny, Validation
 from cm2.train.folder import RunError, RunFolder
 from cm2.train.run import train
@@ -80,11 +81,9 @@ def weights(model: Any) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, bundle: Bundle, model: str) -> Path:
-    """A run with everything: an adapter, the KL term, checkpointing, validation, a report."""
-    out = tmp_path_factory.mktemp("runs") / "run"
-    config = replace(
+def everything(model: str) -> Config:
+    """An adapter, the KL term, checkpointing, two iterations, difficulty, validation, a report."""
+    return replace(
         CONFIG,
         model=model,
         steps=8,
@@ -97,7 +96,12 @@ def run(tmp_path_factory: pytest.TempPathFactory, bundle: Bundle, model: str) ->
         validation=Validation(every=1, samples=1, patience=2),
         report_to=("tensorboard",),
     )
-    train(bundle, config, out)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, bundle: Bundle, model: str) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    train(bundle, everything(model), out)
     return out
 
 
@@ -182,6 +186,38 @@ def test_a_step_of_two_iterations_is_played_once_and_learned_from_twice(run):
     assert {line["step"] for line in trained} == {line["step"] for line in metrics}
     marks = run / "checkpoints" / "trained" / "cm2.json"
     assert json.loads(marks.read_text("utf-8"))["step"] == 2 * len(metrics)
+
+
+def test_a_run_that_was_interrupted_anywhere_ends_the_same(
+    run, bundle, model, tmp_path, monkeypatch
+):
+    """Between two checkpoints, after a validation, with rows that hang on earlier groups."""
+    played = Stage.play
+    calls = 0
+
+    def power_cut(self: Stage, rows: Any, *given: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 8:
+            raise KeyboardInterrupt
+        return played(self, rows, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stage, "play", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            train(bundle, everything(model), tmp_path / "run")
+    train(bundle, everything(model), tmp_path / "run")
+
+    def shown(folder: Path) -> list[Any]:
+        metrics = lines(folder / "metrics.jsonl")
+        return [[x[key] for key in ("reward", "groups", "loss", "kl", "tokens")] for x in metrics]
+
+    assert shown(tmp_path / "run") == shown(run)
+    validations, others = (lines(f / "validation.jsonl") for f in (tmp_path / "run", run))
+    assert [line["reward"] for line in validations] == [line["reward"] for line in others]
+    summary, other = (json.loads((f / "summary.json").read_text()) for f in (tmp_path / "run", run))
+    assert summary["after"] == other["after"]
+    assert summary["kept_step"] == other["kept_step"]
 
 
 def test_an_adapter_can_be_written_as_an_ordinary_model_and_trained_from(run, bundle, tmp_path):
