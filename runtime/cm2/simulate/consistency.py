@@ -28,6 +28,9 @@ PASSING = frozenset(
 )
 """Keys of what is another each time, and no fact."""
 
+_SHOWN = 60
+"""Letters of a value or of a call's arguments in a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -61,7 +64,7 @@ class Shown:
     @property
     def call(self) -> str:
         """The call as a message shows it."""
-        return f"{self.tool}({self.key})"
+        return f"{self.tool}({_short(self.key)})"
 
     @property
     def names(self) -> frozenset[str]:
@@ -258,7 +261,8 @@ def _differ(old: Mapping[Path, Scalar], new: Mapping[Path, Scalar], start: str) 
     for path, value in old.items():
         if path in new and plain(value) != plain(new[path]):
             where = ".".join(path)
-            return f"{start} `{where}` is `{value}`, and now it is `{new[path]}` without a write"
+            was, now = _short(value), _short(new[path])
+            return f"{start} `{where}` is `{was}`, and now it is `{now}` without a write"
     return None
 
 
@@ -276,5 +280,10 @@ def _misnamed(asked: Asked, text: str) -> str | None:
         if not (isinstance(given, str | int) and isinstance(said, str | int)):
             continue
         if plain(given) in names and plain(said) != plain(given):
-            return f"`{key}` is `{given}` in the call, and `{said}` in its result"
+            return f"`{key}` is `{_short(given)}` in the call, and `{_short(said)}` in its result"
     return None
+
+
+def _short(value: Scalar) -> str:
+    text = str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
