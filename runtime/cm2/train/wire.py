@@ -1,0 +1,40 @@
+"""A rollout on its way to another process: without the plan it was scored by, which all have.
+
+A plan holds the functions that check, which cannot be sent, and the task, which need not be: what
+travels is the dialogue with its tokens, and what was decided about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cm2.rollout.dialogue import Rollout
+from cm2.rollout.stage import Played
+from cm2dsl.reward.card import Scored
+from cm2dsl.reward.plan import Plan
+from cm2dsl.reward.verdict import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What another process needs to have the rollout as it was played here."""
+
+    rollout: Rollout
+    decisions: Mapping[str, Decision]
+    lengths: list[int]
+    reward: float | None
+    turn_rewards: list[float | None]
+
+    def received(self, plan: Plan) -> Played:
+        """The rollout with its score, by the plan of its row."""
+        scored = Scored(plan, self.decisions, self.lengths, self.reward, self.turn_rewards)
+        return Played(self.rollout, scored)
+
+
+def sent(played: Played) -> Sent:
+    """The rollout as it travels."""
+    scored = played.scored
+    return Sent(
+        played.rollout, scored.decisions, scored.lengths, scored.reward, scored.turn_rewards
+    )
