@@ -216,7 +216,22 @@ class _Run:
         """A rollout and its score for each row: every process plays its part, and has them all."""
         stage, mine = self.stage, self.ranks.share(len(rows))
         assert stage is not None
-        return self.ranks.gathered(lambda: stage.play(rows[mine], self.generator, keys[mine]))
+        if self.ranks.count == 1:
+            return stage.play(rows, self.generator, keys)
+        own: list[Played] = []
+
+        def part() -> list[Sent]:
+            own.extend(stage.play(rows[mine], self.generator, keys[mine]))
+            return [sent(one) for one in own]
+
+        everyone = self.ranks.gathered(part)
+        judged = self.judge is not None
+        played = [
+            one.received(self.bundle.plan(row, judged))
+            for one, row in zip(everyone, rows, strict=True)
+        ]
+        played[mine] = own
+        return played
 
     # --- GRPO: rollout, judge, credit, and TRL's update -------------------------------------------
 
