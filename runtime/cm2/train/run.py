@@ -40,6 +40,7 @@ from cm2.train.trainer import ChecklistTrainer, columns
 from cm2.train.validation import VALIDATION, Validator, divided, keep_best
 from cm2.train.watch import Watch
 from cm2.train.weights import adapter, load_weights, merge
+from cm2.train.wire import Sent, sent
 from cm2dsl.reward.instance import Instance, instances
 from cm2dsl.reward.plan import credit_task
 
