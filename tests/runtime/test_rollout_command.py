@@ -309,8 +309,21 @@ def test_a_model_plays_the_user_and_its_words_are_replayed_without_it(
             more = ["--replay", kept]
         said = rollout(place, "-o", file, *limits, *more, spec="user.cm2")
         assert said.exit_code == 0, said.output
+        plays = "the model that plays users: "
+        assert (plays in said.stdout) == (file is not files[2])
     assert files[0].read_bytes() == files[1].read_bytes() == files[2].read_bytes()
     assert len({row["messages"][1]["content"] for row in rows(files[0])}) == 2
+
+
+def test_a_judge_that_is_not_there_is_said_before_anything_is_played(
+    place: Path, tmp_path: Path
+) -> None:
+    said = 'engine = "openai"\nmodel = "m"\nurls = ["http://127.0.0.1:9/v1"]\ntries = 1\n'
+    (tmp_path / "judge.toml").write_text(said, "utf-8")
+    ended = rollout(place, "-o", tmp_path / "out", "--judge", tmp_path / "judge.toml", *SHORT)
+    assert ended.exit_code == 2
+    assert "Traceback" not in ended.output
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_a_policy_behind_a_server_plays_as_one_in_a_directory(place: Path, tmp_path: Path) -> None:

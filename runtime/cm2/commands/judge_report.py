@@ -24,11 +24,16 @@ AGAIN = (
 def judge_text(ledger: Ledger) -> str:
     """Calls, tokens and seconds in all, then what failed, by cause and by item."""
     total = ledger.total
-    parts = [f"judge: {_calls(total)}{_tokens(total)}"]
+    parts = [cost_text("judge", total)]
     failed = {name: cost for name, cost in ledger.items.items() if cost.troubles}
     if failed:
         parts.append(_failures(total, failed))
     return "\n\n".join(parts)
+
+
+def cost_text(who: str, cost: Cost) -> str:
+    """What somebody's model took: calls, tokens and seconds, on one line."""
+    return f"{who}: {_calls(cost)}{_tokens(cost)}"
 
 
 def say_masked(

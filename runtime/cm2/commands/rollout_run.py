@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,19 @@ import click
 
 from cm2.bundle import Bundle
 from cm2.commands.interrupts import INTERRUPTED, ignore
-from cm2.commands.judge_report import judge_text, say_masked
+from cm2.commands.judge_report import cost_text, judge_text, say_masked
 from cm2.commands.score_faults import cannot, fail, naming
 from cm2.commands.score_rejects import counted
 from cm2.judge.engine import EngineError
 from cm2.judge.judge import Judge
+from cm2.judge.ledger import Cost
 from cm2.rollout.limits import Limits
 from cm2.rollout.opening import Source
 from cm2.scoring.places import OutputFault
 from cm2dsl.chat import ChatError
 
 STOPPED = 1
+PLAYS = {"user": "the model that plays users", "llm": "the model that plays tools"}
 GO_ON = "give the same command again to go on"
 
 
@@ -47,6 +49,15 @@ class Asked:
     given: frozenset[str]
     replay: tuple[Path, ...] = ()
     judging: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Took:
+    """Seconds, tokens that were sampled, and what the models of users and tools cost."""
+
+    seconds: float = 0.0
+    sampled: int = 0
+    costs: Mapping[str, Cost] = field(default_factory=dict)
 
 
 class Run:
@@ -120,7 +131,7 @@ class Run:
                 with naming(out or "standard output"):
                     rows.take(done + number, row | (tokens(played) if self.asked.tokens else {}))
 
-            seconds, sampled = self._play(done, ended) if done < len(self.plan) else (0.0, 0)
+            took = self._play(done, ended) if done < len(self.plan) else _Took()
             if file is not None:
                 records = [_without_tokens(row) for row in file.written()]
             if record is not None:
@@ -146,10 +157,10 @@ class Run:
             if file is not None:
                 file.pause()
             raise
-        self._say(records, seconds, sampled, out)
+        self._say(records, took, out)
 
-    def _play(self, done: int, ended: Any) -> tuple[float, int]:
-        """Play the rollouts after the first `done`; how long that took, and tokens sampled.
+    def _play(self, done: int, ended: Any) -> _Took:
+        """Play the rollouts after the first `done`, and say what that took.
 
         Exits where something breaks that no rollout can do without.
         """
@@ -187,8 +198,12 @@ class Run:
         bar = tqdm(total=len(self.plan), initial=done, desc="playing", unit="rollout", disable=None)
         started = time.monotonic()
 
+        over = 0
+
         def one(number: int, played: Any) -> None:
+            nonlocal over
             ended(number, played)
+            over += 1
             bar.update()
 
         try:
@@ -201,13 +216,16 @@ class Run:
         except (EpisodeError, SimulationError) as error:
             fail(str(error), None)
         except EngineError as error:
+            if not over:
+                fail(error.message, error.help)
             click.echo(f"error: {error.message}\n  = help: {error.help}", err=True)
             click.echo(f"  = help: with -o, what was played is kept: {GO_ON}", err=True)
             raise SystemExit(STOPPED) from None
         finally:
             bar.close()
             stage.close()
-        return time.monotonic() - started, player.generator.usage.sampled
+        seconds = time.monotonic() - started
+        return _Took(seconds, player.generator.usage.sampled, stage.costs)
 
     def _fitting(self, positions: int | None) -> Limits:
         """The limits, within what the model knows. Exits where one that was given is not."""
@@ -238,14 +256,15 @@ class Run:
             }
         )
 
-    def _say(
-        self, records: list[Mapping[str, Any]], seconds: float, sampled: int, out: Path | None
-    ) -> None:
+    def _say(self, records: list[Mapping[str, Any]], took: _Took, out: Path | None) -> None:
         from cm2.commands.rollout_report import report
         from cm2.rollout.report import masked_by
 
         to_err = out is None
-        click.echo(report(records, seconds, sampled), err=to_err)
+        click.echo(report(records, took.seconds, took.sampled), err=to_err)
+        for part, cost in took.costs.items():
+            if cost.calls or cost.hits:
+                click.echo(f"\n{cost_text(PLAYS[part], cost)}", err=to_err)
         if self.judge is not None and self.judge.ledger.items:
             click.echo("\n" + judge_text(self.judge.ledger), err=to_err)
         if out is not None:
