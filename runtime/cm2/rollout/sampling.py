@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 
 BAND = 1e-4
-"""Some hundred times what logits of single precision were seen to differ by (docs/rollout.md)."""
+"""Nine times the largest 2δ that was seen in single precision (docs/rollout.md)."""
 
 
 @dataclass(frozen=True, slots=True)
