@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from mcp.server import Server
 
 _SAVED = 1.0
-"""Seconds between two times that recordings are written, where sessions go on."""
+"""Seconds after a call when what was called is written."""
 
 
 @dataclass
@@ -85,7 +84,7 @@ class ToolServer:
         self._record = record
         self._numbers = count(1)
         self._sessions: dict[str, Session] = {}
-        self._saved = 0.0
+        self._saving: asyncio.TimerHandle | None = None
 
     async def serve_stdio(self) -> None:
         """Serve the one client at the standard streams until it leaves."""
@@ -141,7 +140,7 @@ class ToolServer:
         try:
             yield {}
         finally:
-            self._save(last=True)
+            self._write()
             for session in self._sessions.values():
                 await session.world.close()
 
@@ -185,12 +184,17 @@ class ToolServer:
         except ValueError:
             return None
 
-    def _save(self, *, last: bool = False) -> None:
-        now = time.monotonic()
-        if self._record is None or (now - self._saved < _SAVED and not last):
-            return
-        self._saved = now
-        write_recordings(self._record, [one.recording() for one in self._sessions.values()])
+    def _save(self) -> None:
+        """Write the recordings soon: not for each call, of which there may be many at once."""
+        if self._record is not None and self._saving is None:
+            self._saving = asyncio.get_running_loop().call_later(_SAVED, self._write)
+
+    def _write(self) -> None:
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
+        if self._record is not None:
+            write_recordings(self._record, [one.recording() for one in self._sessions.values()])
 
 
 def _described(tool: ir.Tool) -> types.Tool:
