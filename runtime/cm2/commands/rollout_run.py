@@ -225,7 +225,8 @@ class Run:
             bar.close()
             stage.close()
         seconds = time.monotonic() - started
-        return _Took(seconds, player.generator.usage.sampled, stage.costs)
+        costs = {str(part): cost for part, cost in stage.costs.items()}
+        return _Took(seconds, player.generator.usage.sampled, costs)
 
     def _fitting(self, positions: int | None) -> Limits:
         """The limits, within what the model knows. Exits where one that was given is not."""
