@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import subprocess
 import sys
@@ -13,8 +14,10 @@ from typing import Any
 
 import mcp_types as types
 import pytest
+from click.testing import CliRunner
 from simulated import ACCOUNT, REPLAY, recording
 
+from cm2.cli import main
 from cm2.simulate import Answer, SimulationError, Simulator, ToolFailure, World
 from cm2.simulate.config import world_settings
 from cm2.simulate.mcp_backend import result_text
@@ -294,3 +297,25 @@ def text(said: str) -> types.TextContent:
 )
 def test_a_result_is_one_text(result: types.CallToolResult, said: str) -> None:
     assert result_text(result) == said
+
+
+@pytest.mark.parametrize("command", ["train", "rollout"])
+def test_a_command_that_plays_ends_at_once_where_nothing_describes_the_server(
+    tmp_path: Path, command: str
+) -> None:
+    tools = [{"name": "balance", "parameters": ACCOUNT[0].parameters}]
+    (tmp_path / "tools.json").write_text(json.dumps(tools), encoding="utf-8")
+    spec = tmp_path / "desk.cm2"
+    spec.write_text(
+        'cm2 1\ndomain desk "Desk"\ntools "tools.json"\nsimulate { mcp "desk" }\n'
+        'task t { turn u { user "x" item a { check called balance } } }\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "world.toml").write_text('[mcp.dest]\nurl = "http://h/mcp"\n', encoding="utf-8")
+    model = ["--model", str(tmp_path)] if command == "rollout" else []
+    for options in ([], ["--world", str(tmp_path / "world.toml")]):
+        done = CliRunner().invoke(main, [command, str(spec), *model, *options])
+        assert done.exit_code == 2, done.output
+        assert 'the backend `mcp "desk"` is a server: say which into a file' in done.output
+        assert "[mcp.desk]" in done.output
+    assert "did you mean `dest`?" in done.output

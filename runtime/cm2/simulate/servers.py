@@ -7,7 +7,7 @@ variables of the environment.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -62,7 +62,7 @@ def servers(said: Any, where: str) -> dict[str, Server]:
     return {name: _server(table, f"{where}, [mcp.{name}]") for name, table in said.items()}
 
 
-def see_described(backends: Sequence[ir.Backend], known: Mapping[str, Server]) -> None:
+def see_described(backends: Sequence[ir.Backend], known: Collection[str]) -> None:
     """Raises SimulationError for the first server of a chain that has no table."""
     for backend in backends:
         if isinstance(backend, ir.MCPBackend) and backend.server not in known:
