@@ -60,10 +60,10 @@ class RolloutFile:
             whole = partial.read_bytes()
             kept = whole.rfind(b"\n") + 1  # what comes after was being written
             done = whole.count(b"\n", 0, kept)
+        self._part = Partial(path, kept)  # rows of another run are gone before this one's key is
         fresh = self._state.with_name(self._state.name + ".new")
         fresh.write_text(json.dumps(dict(key)), encoding="utf-8")
         fresh.replace(self._state)
-        self._part = Partial(path, kept)
         self.rows = Rows(self._part.file, done)
 
     def _check(self, key: Key) -> None:
