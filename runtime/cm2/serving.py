@@ -86,11 +86,15 @@ class ToolServer:
         self._sessions: dict[str, Session] = {}
         self._saving: asyncio.TimerHandle | None = None
 
+    def here(self) -> Server[Any]:
+        """The server of the package, for one client: over any transport, or in this process."""
+        return self._server(sessions=False)
+
     async def serve_stdio(self) -> None:
         """Serve the one client at the standard streams until it leaves."""
         from mcp.server.stdio import stdio_server
 
-        server = self._server(sessions=False)
+        server = self.here()
         async with stdio_server() as (reads, writes):
             await server.run(reads, writes, server.create_initialization_options())
 

@@ -7,8 +7,10 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -319,3 +321,30 @@ def test_a_command_that_plays_ends_at_once_where_nothing_describes_the_server(
         assert 'the backend `mcp "desk"` is a server: say which into a file' in done.output
         assert "[mcp.desk]" in done.output
     assert "did you mean `dest`?" in done.output
+
+
+def test_a_key_is_sent_as_a_bearer_token_and_never_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESK_KEY", "hush-hush")
+    came: list[str | None] = []
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            came.append(self.headers["Authorization"])
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(401)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with HTTPServer(("127.0.0.1", 0), Refuses) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(SimulationError) as refused:
+            opened({"url": f"http://127.0.0.1:{server.server_port}/mcp", "key_env": "DESK_KEY"})
+        server.shutdown()
+    assert set(came) == {"Bearer hush-hush"}
+    assert str(refused.value).startswith("the server `desk`: ")
+    assert "hush-hush" not in str(refused.value)
+    monkeypatch.delenv("DESK_KEY")
+    with pytest.raises(SimulationError, match="no variable `DESK_KEY`"):
+        opened({"url": "http://127.0.0.1:9/mcp", "key_env": "DESK_KEY"})

@@ -26,6 +26,7 @@ from simulated import open_world, simulator
 from cm2.bundle import Bundle, open_spec
 from cm2.chat import read
 from cm2.cli import main
+from cm2.serving import ToolServer
 from cm2.simulate import World
 
 ROOT = Path(__file__).parents[2]
@@ -251,3 +252,35 @@ def test_what_cannot_be_served_is_said_before_anything_is(
         port = taken.getsockname()[1]
         assert f"cannot serve at 127.0.0.1:{port}: " in refused(*spec, "--http", port)
     assert [path.name for path in tmp_path.iterdir()] == ["calls.jsonl"]
+
+
+def test_a_result_with_a_schema_is_structured_too_and_an_error_is_not(tmp_path: Path) -> None:
+    returns = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    tool = {"name": "count", "parameters": {"type": "object"}, "outputSchema": returns}
+    (tmp_path / "tools.json").write_text(json.dumps([tool]), encoding="utf-8")
+    (tmp_path / "desk.py").write_text(
+        "def count(state):\n"
+        "    state['n'] = state.get('n', 0) + 1\n"
+        "    if state['n'] > 1:\n"
+        "        raise ValueError('done')\n"
+        "    return state\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "desk.cm2").write_text(
+        'cm2 1\ndomain desk "Desk"\ntools "tools.json"\nsimulate { python "desk.py" }\n'
+        'task t { turn u { user "x" item a { check called count } } }\n',
+        encoding="utf-8",
+    )
+    bundle = open_spec(tmp_path / "desk.cm2", allow_python=True)
+    server = ToolServer(bundle, simulator(bundle, replay=True), list(bundle.by_id.values()))
+
+    async def use() -> list[CallToolResult]:
+        async with Client(server.here()) as client:
+            (listed,) = (await client.list_tools()).tools
+            assert listed.output_schema == returns
+            return [await client.call_tool("count", {}) for _ in range(2)]
+
+    counted, done = asyncio.run(use())
+    assert (said(counted), counted.structured_content) == ('{"n":1}', {"n": 1})
+    assert (said(done), done.structured_content) == ('{"error":"done"}', None)
+    assert done.is_error
