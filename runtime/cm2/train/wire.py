@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from cm2.rollout.dialogue import Rollout
 from cm2.rollout.stage import Played
-from cm2dsl.reward.card import Scored
+from cm2dsl.reward.card import Outcome, Scored
 from cm2dsl.reward.plan import Plan
-from cm2dsl.reward.verdict import Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +20,18 @@ class Sent:
     """What another process needs to have the rollout as it was played here."""
 
     rollout: Rollout
-    decisions: Mapping[str, Decision]
+    outcomes: Mapping[str, Outcome]
     lengths: list[int]
     reward: float | None
     turn_rewards: list[float | None]
 
     def received(self, plan: Plan) -> Played:
         """The rollout with its score, by the plan of its row."""
-        scored = Scored(plan, self.decisions, self.lengths, self.reward, self.turn_rewards)
+        scored = Scored(plan, self.outcomes, self.lengths, self.reward, self.turn_rewards)
         return Played(self.rollout, scored)
 
 
 def sent(played: Played) -> Sent:
     """The rollout as it travels."""
     scored = played.scored
-    return Sent(
-        played.rollout, scored.decisions, scored.lengths, scored.reward, scored.turn_rewards
-    )
+    return Sent(played.rollout, scored.outcomes, scored.lengths, scored.reward, scored.turn_rewards)
