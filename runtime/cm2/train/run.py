@@ -66,6 +66,11 @@ def train(
     Every process that a launcher started calls this with the same arguments. They play and learn
     together, the first one writes, and all return the summary.
     """
+    if (divider := sharding()) is not None:
+        raise RunError(
+            f"{divider} divides the weights among the processes, and each samples with them all; "
+            "launch it with a configuration that leaves them whole, as DDP and ZeRO-2 do"
+        )
     ranks = Ranks()
     bundle = assigned(bundle, config.credit)
     training, heldout = split(bundle, judged=judge is not None)
