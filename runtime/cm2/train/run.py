@@ -33,7 +33,7 @@ from cm2.train.credit import assigned
 from cm2.train.folder import METRICS, ROLLOUTS, SUMMARY, RunError, RunFolder, disk_full
 from cm2.train.meter import Meter, total
 from cm2.train.policy import dtype_of, starting_policy
-from cm2.train.ranks import Ranks
+from cm2.train.ranks import Ranks, sharding
 from cm2.train.rows import RowSampler
 from cm2.train.step import play_step
 from cm2.train.trainer import ChecklistTrainer, columns
