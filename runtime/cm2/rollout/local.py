@@ -134,7 +134,7 @@ class _Worker:
         self._scheduler: Continuous[_Dialogue] = Continuous(slots, keeps=passing.keeps)
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._broken: BaseException | None = None
+        self._broken: Exception | None = None
         self._asked: set[_Row] = set()
         self._thread = threading.Thread(target=self._run, name="policy", daemon=True)
         self._thread.start()
@@ -158,10 +158,13 @@ class _Worker:
 
     def _run(self) -> None:
         with torch.no_grad(), _on(self._model.device):
-            while self._heard():
+            while True:
                 try:
-                    self._forward()
-                except Exception as error:
+                    if not self._heard():
+                        return
+                    if self._broken is None:
+                        self._forward()
+                except Exception as error:  # of any type: somebody waits for an answer
                     self._broken = error
                     for row in list(self._asked):
                         self._answer(row, error)
@@ -227,7 +230,8 @@ class _Worker:
         else:
             draws = [0.0] * len(dialogues)
         chosen = self._choose(logits, draws)
-        tokens, logprobs = chosen.token.tolist(), chosen.logprob.tolist()
+        tokens: list[int] = chosen.token.tolist()
+        logprobs: list[float] = chosen.logprob.tolist()
         unsure = chosen.unsure.nonzero().squeeze(1).tolist()
         usage.add("sampling", perf_counter() - start)
         if unsure:
@@ -235,7 +239,7 @@ class _Worker:
             for i in unsure:
                 alone = self._passing.alone(forward.rows[sampled[i]].ids)
                 exact = self._choose(alone, [draws[i]])
-                tokens[i], logprobs[i] = exact.token.item(), exact.logprob.item()
+                tokens[i], logprobs[i] = int(exact.token), float(exact.logprob)
             usage.exact += len(unsure)
             usage.add("exact", perf_counter() - start)
         for dialogue, logprob in zip(dialogues, logprobs, strict=True):
