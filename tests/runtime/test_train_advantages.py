@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from datasets import Dataset
 from rollout_doubles import Script, desk, tiny_tokenizer, tool_call
 
@@ -71,7 +72,11 @@ def bundle(tmp_path_factory) -> Bundle:
 
 
 def trained_batch(
-    bundle: Bundle, folder: Path, scripts: Sequence[Sequence[str]], level: Any
+    bundle: Bundle,
+    folder: Path,
+    scripts: Sequence[Sequence[str]],
+    level: Any,
+    truncate: float | None = None,
 ) -> tuple[dict[str, Any], list[Any], ChecklistTrainer]:
     """What the overridden method returns for one group, its rollouts, and the trainer."""
     codec = Codec(tiny_tokenizer(), system=bundle.spec.system)
@@ -94,6 +99,7 @@ def trained_batch(
             args=grpo_arguments(config, folder),
             train_dataset=Dataset.from_dict({"prompt": [instance.id]}),
             rollout_func=rollouts,
+            truncate=truncate,
         )
     trainer.model.train()
     out = trainer._generate_and_score_completions([{"prompt": instance.id} for _ in range(4)])
@@ -153,3 +159,22 @@ def test_a_broken_tool_masks_its_rollout_and_leaves_the_others_as_if_it_were_not
     mean = (1 + 3 / 8 + 0) / 3
     for row, worth in enumerate([1, 3 / 8, 0]):
         assert out["advantages"][row, 0].item() == pytest.approx(worth - mean, abs=1e-6)
+
+
+def test_a_tokens_importance_is_bounded_and_weighs_its_advantage(bundle, tmp_path):
+    """The script says of each token that it had the log-probability -1."""
+    plain, _, trainer = trained_batch(bundle, tmp_path, SCRIPTS, "turn")
+    weighed = trained_batch(bundle, tmp_path, SCRIPTS, "turn", truncate=0.008)[0]["advantages"]
+    ids = torch.cat([plain["prompt_ids"], plain["completion_ids"]], dim=1)
+    mask = torch.cat([plain["prompt_mask"], plain["completion_mask"]], dim=1)
+    with torch.no_grad():
+        logits = trainer.model(input_ids=ids, attention_mask=mask).logits[:, :-1]
+    logprobs = logits.log_softmax(-1).gather(2, ids[:, 1:].unsqueeze(2)).squeeze(2)
+    width = plain["completion_ids"].shape[1]
+    importance = (logprobs[:, -width:] + 1.0).exp()
+    assert (importance > 0.008).any()
+    assert (importance < 0.008).any()
+    expected = plain["advantages"] * importance.clamp(max=0.008)
+    sampled = plain["tool_mask"].bool() & plain["completion_mask"].bool()
+    assert torch.allclose(weighed[sampled], expected[sampled], atol=1e-6)
+    assert not weighed[~sampled].any()

@@ -38,7 +38,9 @@ def test_what_is_refused_is_known_to_trl():
     assert set(REFUSED) <= {one.name for one in fields(GRPOConfig)}
 
 
-@pytest.mark.parametrize("key", ["num_generations", "output_dir", "report_to", "generation_kwargs"])
+@pytest.mark.parametrize(
+    "key", ["num_generations", "output_dir", "report_to", "generation_kwargs", "use_vllm"]
+)
 def test_what_would_break_a_run_is_refused_with_the_reason(key):
     with pytest.raises(RunError, match=f"`trl.{key}` cannot be set: "):
         check_trl({key: 3})
@@ -79,14 +81,6 @@ def test_several_updates_of_a_step_are_steps_of_trl(tmp_path):
     assert arguments.save_steps == config.checkpoint_every * 6
     with pytest.raises(RunError, match="`updates` 3 does not divide the 4 passes"):
         grpo_arguments(replace(config, updates=3), tmp_path)
-
-
-def test_importance_is_truncated_for_each_token_or_not_at_all(tmp_path):
-    arguments = grpo_arguments(replace(DEMONSTRATION, truncate=2.5), tmp_path)
-    assert arguments.vllm_importance_sampling_mode == "token_truncate"
-    assert arguments.vllm_importance_sampling_clip_max == 2.5
-    without = grpo_arguments(replace(DEMONSTRATION, truncate=None), tmp_path)
-    assert not without.vllm_importance_sampling_correction
 
 
 def test_every_option_sets_a_field_that_there_is():

@@ -128,8 +128,9 @@ def test_validation_and_report_play_held_out_rows_and_share_none(run, bundle):
 
 def test_the_model_is_the_adapter_of_the_best_validation(run, bundle, model):
     assert is_adapter(run / "model")
-    assert [path.name for path in run.glob("best-*")] == ["best-1"]
-    kept, best = (load_policy(run / name, bundle).model for name in ("model", "best-1"))
+    (saved,) = run.glob("best-*")
+    assert saved.name == f"best-{lines(run / 'validation.jsonl')[-1]['best_step']}"
+    kept, best = (load_policy(path, bundle).model for path in (run / "model", saved))
     assert all(torch.equal(a, b) for a, b in zip(kept.parameters(), best.parameters(), strict=True))
     base = weights(AutoModelForCausalLM.from_pretrained(model))
     changed = [name for name, value in weights(kept).items() if not torch.equal(value, base[name])]
@@ -173,7 +174,7 @@ def test_the_same_numbers_go_where_trl_reports_to(run):
                 scalars.setdefault(value.tag, []).append(value.simple_value)
             at += length + 16
     written = lines(run / "metrics.jsonl")
-    assert scalars["train/cm2/reward"] == [line["reward"] for line in written]
+    assert scalars["train/cm2/reward"] == pytest.approx([line["reward"] for line in written])
     assert scalars["train/cm2/phases/play"] == pytest.approx([x["phases"]["play"] for x in written])
     assert len(scalars["train/cm2/validation/reward"]) == len(written)
     assert len(scalars["train/loss"]) == len(written)
@@ -233,6 +234,13 @@ def test_an_adapter_can_be_written_as_an_ordinary_model_and_trained_from(run, bu
     adapted = load_policy(tmp_path / "run" / "adapter", bundle).model
     for a, b in zip(merged.parameters(), adapted.parameters(), strict=True):
         assert torch.allclose(a, b)
+
+
+def test_what_samples_here_agrees_with_what_learns_here(bundle, model, tmp_path):
+    config = replace(CONFIG, model=model, truncate=2.0, sampling=Sampling(temperature=0.7))
+    train(bundle, config, tmp_path / "run")
+    found = [line["importance"] for line in lines(tmp_path / "run" / "metrics.jsonl")]
+    assert found == pytest.approx([1.0, 1.0], abs=1e-4)
 
 
 def test_checkpointing_changes_no_number(bundle, model, tmp_path):

@@ -124,10 +124,12 @@ def check_trl(given: Mapping[str, Any]) -> None:
     """Raises RunError for a key of `[trl]` that is none of GRPOConfig's, or is refused."""
     known = {one.name for one in fields(GRPOConfig)}
     for key in given:
+        if key in known and "vllm" in key and key not in REFUSED:
+            raise RunError(f"`trl.{key}` cannot be set: {_PLAYED}")
         if key in REFUSED:
             raise RunError(f"`trl.{key}` cannot be set: {REFUSED[key]}")
         if key not in known:
-            allowed = sorted(known - REFUSED.keys())
+            allowed = [one for one in known - REFUSED.keys() if "vllm" not in one]
             raise RunError(f"TRL's GRPOConfig has no `{key}`; {suggest(key, allowed)}")
 
 
@@ -178,9 +180,6 @@ def grpo_arguments(config: Config, out: Path) -> GRPOConfig:
         "epsilon_high": config.epsilon_high,
         "loss_type": config.loss,
         "scale_rewards": "none",
-        "vllm_importance_sampling_correction": config.truncate is not None,
-        "vllm_importance_sampling_mode": "token_truncate",
-        "vllm_importance_sampling_clip_max": config.truncate,
         "use_cpu": not cuda,
         "bf16": cuda and config.dtype != "float16",
         "fp16": cuda and config.dtype == "float16",

@@ -122,8 +122,9 @@ class Config:
     `iterations` is how often a step's rollouts are learned from and `updates` in how many parts;
     with either above 1 the policy leaves the one that played, and `epsilon` clips how far a token
     counts (`epsilon_high` where it goes up; None: the same). `beta` weighs the KL divergence from
-    the policy at the start. `truncate` bounds the importance of a token where vLLM samples: its
-    probabilities are not quite those of the model that learns (TIS); None leaves them uncorrected.
+    the policy at the start. `truncate` weighs each token by how much likelier it is to the model
+    that learns than it was to what sampled it, at most so much (truncated importance sampling); it
+    costs a forward pass, and None leaves it out.
     `decay` is the share of the steps in which the learning rate goes down to nothing.
 
     `dtype` is that of the weights; `auto` is float32, and bfloat16 under an adapter on a GPU.
@@ -156,7 +157,7 @@ class Config:
     epsilon_high: Positive | None = None
     iterations: Count = 1
     updates: Count = 1
-    truncate: Positive | None = 2.0
+    truncate: Positive | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     gradient_checkpointing: bool | None = None
     report_to: tuple[str, ...] = ()

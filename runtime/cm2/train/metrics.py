@@ -27,8 +27,7 @@ _THEIRS = {
     "clip_ratio/high_mean": "clipped_high",
     "clip_ratio/region_mean": "clipped",
     "cispo_clip_ratio": "clipped",
-    "sampling/importance_sampling_ratio/mean": "importance",
-    "sampling/sampling_logp_difference/mean": "importance_gap",
+    "importance": "importance",
 }
 """What of TRL's log has a place in a line of ours, and its name there."""
 

@@ -82,6 +82,7 @@ ONE_GPU: Mapping[str, Any] = {
     "learning_rate": 1e-5,
     "schedule": "constant",
     "beta": 0.0,
+    "truncate": 2.0,
     "gradient_checkpointing": True,
     "lora": {"rank": 32, "alpha": 64.0, "targets": "all-linear"},
     "limits": {"steps": 12, "step_tokens": 1024, "tokens": 8192},

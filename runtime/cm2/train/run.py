@@ -260,6 +260,7 @@ class _Run:
             peft_config=adapter(config.lora, policy.model) if config.lora is not None else None,
             checkpoints=self.checkpoints,
             figures=self.watch.figures,
+            truncate=config.truncate,
             callbacks=[validator, self.watch],
         )
         trainer.remove_callback(PrinterCallback)

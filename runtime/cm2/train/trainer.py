@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from trl import GRPOTrainer
+from trl.models.utils import disable_gradient_checkpointing
 
 from cm2.rollout.dialogue import Rollout
 from cm2.rollout.stage import Played
@@ -32,13 +33,16 @@ class ChecklistTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         rollout_func: Rollouts,
         checkpoints: Checkpoints | None = None,
         figures: Callable[[], Mapping[str, float]] | None = None,
+        truncate: float | None = None,
         **kwargs: Any,
     ) -> None:
         """Where `checkpoints` is given, each one that TRL writes becomes a mark of it. `figures`
-        are logged with TRL's own of each step, and so go wherever these go."""
+        are logged with TRL's own of each step, and so go wherever these go. `truncate` bounds the
+        importance of a token; None leaves it out."""
         super().__init__(*args, reward_funcs=[reward], rollout_func=rollout_func, **kwargs)
         self._checkpoints = checkpoints
         self._figures = figures
+        self._truncate = truncate
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         out: dict[str, Any] = super()._generate_and_score_completions(inputs)
@@ -47,7 +51,35 @@ class ChecklistTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
             [row["credit"] for row in inputs],
             width=out["completion_ids"].shape[1],
         ).to(out["completion_ids"].device)
+        if self._truncate is not None:
+            out["advantages"] *= self._importance(out, self._truncate)
         return out
+
+    @torch.no_grad()
+    def _importance(self, out: Mapping[str, Any], most: float) -> torch.Tensor:
+        """min(`most`, π/µ) of each token (B, T): π its probability to the model that learns, µ to
+        what sampled it (truncated importance sampling: Yao and others, 2025).
+
+        Whoever samples computes in another way, or in another precision. Advantages that are
+        multiplied by it weigh the loss of a token, whichever the loss is: its sign stays.
+        """
+        ids = torch.cat([out["prompt_ids"], out["completion_ids"]], dim=1)
+        attended = torch.cat([out["prompt_mask"], out["completion_mask"]], dim=1)
+        with disable_gradient_checkpointing(self.model, self.args.gradient_checkpointing_kwargs):
+            logprobs, _, _ = self._get_per_token_logps_and_entropies(
+                self.model,
+                ids,
+                attended,
+                out["completion_ids"].shape[1],
+                batch_size=self.args.per_device_train_batch_size,
+            )
+        sampled = out["tool_mask"] * out["completion_mask"] > 0
+        gap = (logprobs - out["sampling_per_token_logps"]).masked_fill(~sampled, 0.0)
+        importance = gap.exp().clamp(max=most)
+        kept = self.accelerator.gather(torch.stack([importance[sampled].sum(), sampled.sum()]))
+        total, count = kept.view(-1, 2).sum(0).tolist()
+        self._metrics["train"]["importance"].append(total / max(count, 1.0))
+        return importance
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if self._figures is not None and "loss" in logs:
