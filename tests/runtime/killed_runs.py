@@ -88,8 +88,8 @@ def kill_and_go_on(words: list[str], folder: Path, kills: int, seed: int) -> lis
         out, log = folder / str(run), folder / f"{run}.log"
         while True:
             child = start(words, out, log)
-            # Long enough to come from one mark to the next, as a rule, and else to hit anything.
-            lives = LONGEST if len(moments) >= kills else noise.uniform(0, 2.5 * length / kills)
+            # Long enough to hit any phase of a run, and to come to its end in a few attempts.
+            lives = LONGEST if len(moments) >= kills else noise.uniform(0, 0.6 * length)
             code = wait(child, lives)
             if code is None:
                 os.kill(child, signal.SIGKILL)
@@ -112,7 +112,7 @@ if __name__ == "__main__":
     import cm2.train.quiet
 
     cm2.train.quiet.quieten()
-    import cm2.train.run  # noqa: F401
+    import cm2.train.run
 
     torch.set_num_threads(1)  # threads do not survive a fork
     where, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])

@@ -16,19 +16,16 @@ from typing import Any
 
 import pytest
 from judge_models import byte_level, save
-from rollout_doubles import tiny_tokenizer
 from talk import left, talk
 
-from cm2.train.config import Tiny
-from cm2.train.tiny import build_model
+RUNS = Path(__file__).with_name("killed_runs.py")
 
 
 def killed(folder: Path, kills: int, seed: int, *words: Any) -> tuple[float, list[Any]]:
     """Train whole and killed; the seconds of the whole run, and what was killed when and where."""
     command = ["train", folder / "desk.cm2", "--config", folder / "run.toml", *words]
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("killed_runs.py"))]
-        + [str(folder / "runs"), str(kills), str(seed)],
+        [sys.executable, *map(str, (RUNS, folder / "runs", kills, seed))],
         input=json.dumps([str(word) for word in command]),
         capture_output=True,
         text=True,
@@ -63,7 +60,7 @@ def test_a_run_that_is_killed_ends_as_one_that_was_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["tiny", "judge", "adapter"])
+@pytest.mark.parametrize("kind", ["tiny", "judge"])
 def test_twenty_kills_at_any_moment_leave_no_trace(tmp_path: Path, kind: str) -> None:
     talk(tmp_path)
     more: list[Any] = ["--set", "steps=10"]
@@ -72,11 +69,6 @@ def test_twenty_kills_at_any_moment_leave_no_trace(tmp_path: Path, kind: str) ->
         settings = f'engine = "transformers"\nmodel = "{judge}"\ncache = "answers.sqlite"\n'
         (tmp_path / "judge.toml").write_text(settings)
         more += ["--judge", tmp_path / "judge.toml"]
-    if kind == "adapter":
-        tokenizer, model = tiny_tokenizer(), tmp_path / "model"
-        build_model(tokenizer, Tiny(hidden=16), positions=256, seed=0).save_pretrained(model)
-        tokenizer.save_pretrained(model)
-        more += ["--model", model, "--lora", 4]
     length, moments = killed(tmp_path, 20, 2, *more)
     print(kind, length, len(moments), sorted(Counter(where for _, where in moments).items()))
     assert_equal_ends(tmp_path)

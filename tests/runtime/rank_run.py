@@ -1,0 +1,59 @@
+"""What each process of a launched run does: `cm2 train`, with the advantages of every step kept.
+
+    torchrun … rank_run.py FOLDER TRAIN-OPTIONS…
+
+FOLDER/RANK.jsonl has a line a step: the advantages (row by row, of the tokens of its completion)
+that TRL's loss got in this process. `BREAK=RANK:STEP:KIND` in the environment breaks one process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from cm2.cli import main
+from cm2.rollout.stage import Stage
+from cm2.train.folder import RunError
+from cm2.train.trainer import ChecklistTrainer
+
+folder, rank = Path(sys.argv[1]), os.environ.get("RANK", "0")
+inner = ChecklistTrainer._generate_and_score_completions
+play = Stage.play
+
+
+def kept(self: Any, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+    out = inner(self, inputs)
+    rows = [
+        values[: len(row["played"].rollout.completion)]
+        for row, values in zip(inputs, out["advantages"].tolist(), strict=True)
+    ]
+    with (folder / f"{rank}.jsonl").open("a") as file:
+        file.write(json.dumps(rows) + "\n")
+    return out
+
+
+def breaks(self: Any, rows: Any, generator: Any, keys: Any) -> Any:
+    broken, step, kind = os.environ["BREAK"].split(":")
+    if rank == broken and keys[0][1] == int(step):
+        if kind == "error":
+            raise RunError("this cannot go on")
+        if kind == "bug":
+            raise KeyError("a bug")
+        if kind == "slow":
+            time.sleep(3)
+        else:
+            os.kill(os.getpid(), signal.SIGINT if kind == "interrupt" else signal.SIGKILL)
+            time.sleep(1)
+    return play(self, rows, generator, keys)
+
+
+ChecklistTrainer._generate_and_score_completions = kept
+if "BREAK" in os.environ:
+    Stage.play = breaks
+sys.argv = ["cm2", *sys.argv[2:]]
+main()

@@ -1,0 +1,146 @@
+"""Several processes train as one does: the same rollouts, credited in whole groups, one voice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from talk import left, lines, talk
+
+from cm2.train.arguments import passes_of
+from cm2.train.config import Config
+from cm2.train.folder import RunError
+from cm2.train.ranks import Ranks
+
+OPTIONS = ("--set", "checkpoint_every=2", "--set", "steps=3")
+
+
+def launched(
+    folder: Path, out: str, processes: int, *more: str, breaks: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A run under torch's launcher; alone, it is started as anybody would."""
+    start = [sys.executable]
+    if processes > 1:
+        launch = ["-m", "torch.distributed.run", "--standalone"]
+        start += [*launch, "--nproc_per_node", str(processes)]
+    (folder / f"{out}.steps").mkdir(exist_ok=True)
+    command = [str(Path(__file__).with_name("rank_run.py")), str(folder / f"{out}.steps")]
+    command += ["train", str(folder / "desk.cm2"), "--config", str(folder / "run.toml")]
+    return subprocess.run(
+        [*start, *command, *OPTIONS, *more, "--out", str(folder / out)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            **({"BREAK": breaks} if breaks is not None else {}),
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run of one process, and one of two."""
+    folder = tmp_path_factory.mktemp("ranks")
+    talk(folder)
+    for processes in (1, 2):
+        done = launched(folder, str(processes), processes)
+        assert done.returncode == 0, done.stderr
+        (folder / f"{processes}.said").write_text(done.stdout)
+    return folder
+
+
+def advantages(folder: Path, run: str) -> list[list[list[float]]]:
+    """By step and rollout, all processes' in their order."""
+    files = sorted((folder / f"{run}.steps").glob("*.jsonl"))
+    assert len(files) == int(run)
+    return [[row for part in step for row in part] for step in zip(*map(lines, files), strict=True)]
+
+
+def test_advantages_are_those_of_one_process(folder: Path) -> None:
+    alone, both = advantages(folder, "1"), advantages(folder, "2")
+    assert any(value for step in alone for row in step for value in row)
+    assert both == alone
+
+
+def test_rollouts_are_those_of_one_process_and_stand_in_their_order(folder: Path) -> None:
+    alone, both = (folder / run / "rollouts.jsonl" for run in ("1", "2"))
+    assert both.read_bytes() == alone.read_bytes()
+
+
+def test_figures_are_those_of_one_process_but_for_rounding(folder: Path) -> None:
+    alone, both = left(folder / "1"), left(folder / "2")
+    assert set(alone) == set(both)
+    assert alone["validation.jsonl"] == both["validation.jsonl"]
+    for one, two in zip(alone["metrics.jsonl"], both["metrics.jsonl"], strict=True):
+        assert set(one) == set(two)
+        for name, value in one.items():
+            if name == "entropy":  # TRL's mean of means over passes, which are others
+                continue
+            if isinstance(value, float):
+                assert two[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+            else:
+                assert two[name] == value, name
+
+
+def test_one_process_speaks(folder: Path) -> None:
+    said = (folder / "2.said").read_text()
+    assert said.count("before  after  change") == 1
+
+
+def test_a_run_of_two_processes_goes_on_from_its_checkpoint_wherever_it_lies(folder: Path) -> None:
+    stopped = launched(folder, "stopped", 2, breaks="1:3:error")
+    assert stopped.returncode == 1
+    assert stopped.stderr.count("error: this cannot go on") == 1  # behind a progress bar
+    assert "in process" not in stopped.stderr
+    assert [mark.name for mark in (folder / "stopped/checkpoints").glob("*/")] == ["checkpoint-2"]
+    (folder / "stopped").rename(folder / "moved")
+    assert launched(folder, "moved", 2).returncode == 0
+    again, once = left(folder / "moved"), left(folder / "2")
+    assert set(again) == set(once)
+    for name, value in once.items():
+        assert again[name] == value, name
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("kind", "first_line"),
+    [("bug", "KeyError: 'a bug'"), ("interrupt", "interrupted"), ("kill", None)],
+)
+def test_what_ends_one_process_ends_all(folder: Path, kind: str, first_line: str | None) -> None:
+    done = launched(folder, kind, 2, breaks=f"1:2:{kind}")
+    assert done.returncode != 0
+    if first_line is not None:
+        assert done.stderr.splitlines().count(first_line) == 1
+
+
+@pytest.mark.long
+def test_a_process_that_is_slow_is_waited_for(folder: Path) -> None:
+    assert launched(folder, "slow", 2, breaks="1:2:slow").returncode == 0
+    assert left(folder / "slow") == left(folder / "2")
+
+
+def test_a_step_that_cannot_be_shared_is_refused() -> None:
+    config = Config(group=4, groups=2, micro_batch=8)
+    assert passes_of(config, 1) == (8, 1)
+    assert passes_of(config, 2) == (4, 1)
+    with pytest.raises(RunError, match="3 processes cannot share a step's 8 rollouts"):
+        passes_of(config, 3)
+    with pytest.raises(RunError, match="`micro_batch` 3 does not divide the 8 rollouts"):
+        passes_of(Config(group=4, groups=2, micro_batch=3), 1)
+
+
+def test_shares_are_even_and_hold_everything_once() -> None:
+    parts: list[Any] = []
+    for index in range(3):
+        ranks = Ranks()
+        ranks.index, ranks.count = index, 3
+        parts.append(list(range(7))[ranks.share(7)])
+    assert [one for part in parts for one in part] == list(range(7))
+    assert {len(part) for part in parts} == {2, 3}
