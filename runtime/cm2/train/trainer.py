@@ -55,7 +55,6 @@ class ChecklistTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
             out["advantages"] *= self._importance(out, self._truncate)
         return out
 
-    @torch.no_grad()
     def _importance(self, out: Mapping[str, Any], most: float) -> torch.Tensor:
         """min(`most`, π/µ) of each token (B, T): π its probability to the model that learns, µ to
         what sampled it (truncated importance sampling: Yao and others, 2025).
@@ -65,7 +64,8 @@ class ChecklistTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         """
         ids = torch.cat([out["prompt_ids"], out["completion_ids"]], dim=1)
         attended = torch.cat([out["prompt_mask"], out["completion_mask"]], dim=1)
-        with disable_gradient_checkpointing(self.model, self.args.gradient_checkpointing_kwargs):
+        kwargs = self.args.gradient_checkpointing_kwargs
+        with torch.no_grad(), disable_gradient_checkpointing(self.model, kwargs):
             logprobs, _, _ = self._get_per_token_logps_and_entropies(
                 self.model,
                 ids,
