@@ -266,6 +266,12 @@ def test_settings_that_are_wrong_name_their_table(table: dict[str, Any], said: s
     assert said in str(wrong.value)
 
 
+def test_settings_are_kept_as_they_stand_in_the_file() -> None:
+    table = {"command": "desk", "args": ["-v"], "tools": {"pay": "transfer"}, "shared": True}
+    settings = world_settings({"mcp": {"desk": table}}, Path(), "world.toml")
+    assert settings.to_json() == {"mcp": {"desk": table}}
+
+
 def text(said: str) -> types.TextContent:
     return types.TextContent(type="text", text=said)
 

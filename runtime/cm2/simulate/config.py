@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from msgspec import to_builtins
+from msgspec import json
 
 from cm2.judge.asking import Asker, open_asker
 from cm2.judge.config import Context, prompting
@@ -75,8 +75,8 @@ class WorldSettings:
         """The tables as they stand in the file: there is no key in them."""
         told: dict[str, Any] = {part: dict(table) for part, table in self.tables.items()}
         if self.servers:
-            described = {name: to_builtins(one.server) for name, one in self.servers.items()}
-            told["mcp"] = described
+            described = {name: one.server for name, one in self.servers.items()}
+            told["mcp"] = json.decode(json.encode(described))
         return told
 
     def check(self) -> None:
