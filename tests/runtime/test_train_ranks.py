@@ -94,6 +94,7 @@ def test_one_process_speaks(folder: Path) -> None:
     assert said.count("before  after  change") == 1
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes_goes_on_from_its_checkpoint_wherever_it_lies(folder: Path) -> None:
     stopped = launched(folder, "stopped", 2, breaks="1:3:error")
     assert stopped.returncode == 1
