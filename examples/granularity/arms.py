@@ -17,7 +17,9 @@ Level = Literal["trajectory", "turn", "step"]
 LEVELS: tuple[Level, ...] = ("trajectory", "turn", "step")
 NOISES = (0.0, 0.05, 0.1, 0.2)
 GROUPS = (8, 24)
-SEEDS = (0, 1, 2)
+SEEDS = (0, 2, 3)
+"""Seed 1 is left out for its start: after the cold start that the others have too, it does not copy
+codes yet, and there is next to nothing for a reward to tell apart (README.md)."""
 RATE, HOT = 1e-3, 2e-3
 """The learning rate of the study, and one at which a policy this small is at the edge."""
 HOT_NOISES = (0.0, 0.2)
