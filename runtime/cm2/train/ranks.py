@@ -126,17 +126,6 @@ class Ranks:
         return broke
 
 
-def sharding() -> str | None:
-    """What divides the weights among the processes, as the launcher's environment says; None where
-    each process has them all."""
-    if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true":
-        return "FSDP"
-    deepspeed = os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true"
-    if deepspeed and os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3":
-        return "ZeRO-3"
-    return None
-
-
 def _passed_on(error: BaseException) -> BaseException:
     """All know of it, and the first says it (cm2.commands.launched)."""
     error.passed_on = True  # type: ignore[attr-defined]

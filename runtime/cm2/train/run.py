@@ -33,13 +33,14 @@ from cm2.train.credit import assigned
 from cm2.train.folder import METRICS, ROLLOUTS, SUMMARY, RunError, RunFolder, disk_full
 from cm2.train.meter import Meter, total
 from cm2.train.policy import dtype_of, starting_policy
-from cm2.train.ranks import Ranks, sharding
+from cm2.train.ranks import Ranks
 from cm2.train.rows import RowSampler
 from cm2.train.step import play_step
 from cm2.train.trainer import ChecklistTrainer, columns
 from cm2.train.validation import VALIDATION, Validator, divided, keep_best
 from cm2.train.watch import Watch
 from cm2.train.weights import adapter, load_weights, merge
+from cm2.train.whole import Gathered, Whole, see_divided
 from cm2.train.wire import Sent, sent
 from cm2dsl.reward.instance import Instance, instances
 from cm2dsl.reward.plan import credit_task
@@ -66,11 +67,7 @@ def train(
     Every process that a launcher started calls this with the same arguments. They play and learn
     together, the first one writes, and all return the summary.
     """
-    if (divider := sharding()) is not None:
-        raise RunError(
-            f"{divider} divides the weights among the processes, and each samples with them all; "
-            "launch it with a configuration that leaves them whole, as DDP and ZeRO-2 do"
-        )
+    see_divided()
     ranks = Ranks()
     bundle = assigned(bundle, config.credit)
     training, heldout = split(bundle, judged=judge is not None)
@@ -197,6 +194,7 @@ class _Run:
             self.world.servers,
         )
         self.stage.run(self.stage.ready())
+        self.whole = Whole(self.policy.model)
         self.generator = LocalGenerator(
             self.policy.model,
             ends=self.policy.ends,
@@ -267,20 +265,29 @@ class _Run:
         for one in trainer.callback_handler.callbacks:
             if isinstance(one, TensorBoardCallback) and one.logging_dir is None:
                 one.logging_dir = str(folder.path / "tensorboard")
-        learner = Policy(trainer.accelerator.unwrap_model(trainer.model), policy.codec)
-        validator.save = learner.save
+        learning = trainer.accelerator.unwrap_model(trainer.model)
+        self.whole = Gathered(learning) if trainer.accelerator.is_fsdp2 else Whole(learning)
+        self.generator.model = self.whole.plays
+        kept = Policy(self.whole.model, policy.codec)
+
+        def keep(name: str) -> None:
+            with self.whole.here():
+                folder.write_folder(name, kept.save)
+
+        validator.keep = keep
         self.checkpoints.parts |= {"rows": self.sampler, "validation": validator}
         self.checkpoints.restore(mark)
         trainer.train(resume_from_checkpoint=mark.weights if mark is not None else None)
 
+        self.whole.stay()
         if validator.best is not None and config.keep == "best":
-            load_weights(learner.model, validator.best)
+            load_weights(kept.model, validator.best)
         if config.lora is not None and config.lora.merge:
-            folder.write_folder(ADAPTER, learner.save)
+            folder.write_folder(ADAPTER, kept.save)
             adapted, tokenizer = folder.path / ADAPTER, policy.codec.tokenizer
             folder.write_folder(MODEL, lambda path: merge(adapted, tokenizer, path))
         else:
-            folder.write_folder(MODEL, learner.save)
+            folder.write_folder(MODEL, kept.save)
         self.checkpoints.seal(TRAINED, trainer.state.global_step)
 
     def rollouts(self, prompts: list[str], trainer: ChecklistTrainer) -> dict[str, Any]:
@@ -292,7 +299,7 @@ class _Run:
             with self.clock.phase("play"):
                 return self.play([self.by_id[row] for row in rows], keys)
 
-        with self.clock.phase("credit"):
+        with self.clock.phase("credit"), self.whole.here():
             step = play_step(number, self.config, self.sampler, play_rows)
         self.watch.saw(step, number)
         mine = self.ranks.share(len(step.played))
@@ -308,7 +315,7 @@ class _Run:
 
     def validate(self, step: int) -> dict[str, Any]:
         """How good it is after a step, on rows of validation's own."""
-        with self.clock.phase("validation"):
+        with self.clock.phase("validation"), self.whole.here():
             samples = self.config.validation.samples
             return self._evaluate("validation", step, self.rows.validation, samples)
 

@@ -100,8 +100,8 @@ class Progress:
 class Validator(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
     """Validates every so many steps, keeps the best policy, and ends a run that gains no more.
 
-    `evaluate` plays the rows after a step and sums them up; `save`, to be set before training,
-    writes the policy.
+    `evaluate` plays the rows after a step and sums them up; `keep`, to be set before training,
+    writes the policy to a folder of the run by its name. All ranks call either together.
 
     The best policy so far is in `best-STEP`. The one of the newest mark stays until there is a
     newer mark: a run that goes on from it knows of no later one.
@@ -119,7 +119,7 @@ class Validator(TrainerCallback):  # type: ignore[misc]  # transformers is not t
         self._updates = updates_of(config)
         self._watch = watch
         self._evaluate = evaluate
-        self.save: Callable[[Path], Any] | None = None
+        self.keep: Callable[[str], None] | None = None
         self._marked: int | None = None
         self.progress = Progress(config.validation.patience)
 
@@ -135,8 +135,8 @@ class Validator(TrainerCallback):  # type: ignore[misc]  # transformers is not t
         step = state.global_step // self._updates
         summary = self._evaluate(step)
         if self.progress.saw(step, summary["reward"]):
-            assert self.save is not None
-            self._folder.write_folder(_name(step), self.save)
+            assert self.keep is not None
+            self.keep(_name(step))
             self._tidy()
         summary = {"step": step, **summary, "best": self.progress.best}
         summary["best_step"] = self.progress.step
