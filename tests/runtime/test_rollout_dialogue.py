@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from rollout_doubles import tiny_tokenizer, tool_call
@@ -84,6 +85,14 @@ def test_every_token_is_the_templates_or_the_policys_and_knows_its_step():
         '<|tool|>{"fare": "flex"}<|assistant|>It is flex.<|end|>'
         "<|user|>Thanks<|assistant|>Bye.<|end|>"
     )
+
+
+def test_a_script_is_played_to_its_end_unless_a_limit_is_given():
+    users = ["Go on"] * 40
+    played = rollout(["Well."] * 40, users, limits=replace(ROOMY, tokens=4000))
+    assert (played.stop, len(played.trajectory.turns)) == ("done", 40)
+    played = rollout(["Well."] * 40, users, limits=replace(ROOMY, tokens=4000, turns=33))
+    assert (played.stop, len(played.trajectory.turns)) == ("max_turns", 33)
 
 
 def test_sampled_ids_are_kept_where_the_tokenizer_would_write_them_otherwise():

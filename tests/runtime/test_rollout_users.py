@@ -236,6 +236,14 @@ def test_a_user_who_goes_on_and_on_ends_at_the_limit_of_turns(bundle: Bundle) ->
     assert not played.masked
 
 
+def test_a_user_who_goes_on_and_on_ends_without_a_limit_too(bundle: Bundle) -> None:
+    limits = Limits(steps=1, step_tokens=200, tokens=20_000)
+    person = Person(lambda prompt: {"say": "And?"})
+    played = play(bundle, person, ["Yes."] * 40, limits=limits)
+    assert played.rollout.stop == "max_turns"
+    assert len(played.rollout.trajectory.turns) == 32
+
+
 @pytest.mark.parametrize("acts", [[BROKEN], [SAY, BROKEN]])
 def test_a_user_that_breaks_masks_its_rollout_and_no_other(bundle: Bundle, acts: list[Any]) -> None:
     broken = play(bundle, doing(*acts), [FOUND, "It is on."])

@@ -77,6 +77,7 @@ def test_false_takes_away_what_a_preset_gives():
             "found `steps`",
         ),
         ("[rows]\nresample = -1", "train.toml:2: `rows.resample`: expected `int` >= 0"),
+        ("[limits]\nsteps = 0", "train.toml:2: `limits.steps`: expected `int` >= 1"),
         ("judge = 'judge.toml'", "train.toml:1: a judge's settings have a file of their own"),
     ],
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from cm2.rollout.codec import Codec
 from cm2.rollout.generator import Line, PolicyFailure
-from cm2.rollout.limits import Limits, Stop
+from cm2.rollout.limits import SIMULATED_TURNS, Limits, Stop
 from cm2.rollout.messages import fault, read
 from cm2.rollout.users import AnswerCalls, User, UserFailure, answered
 from cm2.simulate.backend import Answer, ToolFailure, error_text
@@ -133,11 +133,14 @@ class _Playing:
 
     async def to_the_end(self) -> Stop:
         episode = self._episode
+        most = self._limits.turns
+        if most is None and episode.user.turns is None:
+            most = SIMULATED_TURNS
         while True:
             spoken = len(self._turns)
             if spoken == episode.user.turns:
                 return "done"
-            if spoken == self._limits.turns:
+            if spoken == most:
                 return "max_turns"
             if spoken and not await episode.goes_on(self._so_far()):
                 return "strict"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from cm2dsl import ir
 
@@ -46,19 +48,25 @@ MASKS: frozenset[Stop] = frozenset(
 """Reasons that are no doing of the policy's: such a rollout has no reward, and nobody learns."""
 
 
+Count = Annotated[int, Meta(ge=1)]
+
+SIMULATED_TURNS = 32
+"""Turns of a simulated user where nobody says how many: a script has an end of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a dialogue may take.
 
-    `turns` of the user, `steps` a turn, sampled tokens a step (`step_tokens`), `tokens` of the
+    `turns` of the user (None: all of a script, and `SIMULATED_TURNS` of a model), `steps` a turn, sampled tokens a step (`step_tokens`), `tokens` of the
     whole dialogue with its prompt, and `calls` in one message. `malformed` says whether a dialogue
     goes on after a call that cannot be read (the policy sees the error as its result) or ends;
     None is what the spec says.
     """
 
-    steps: int = 8
-    step_tokens: int = 512
-    tokens: int = 8192
-    turns: int = 32
-    calls: int = 16
+    steps: Count = 8
+    step_tokens: Count = 512
+    tokens: Count = 8192
+    turns: Count | None = None
+    calls: Count = 16
     malformed: ir.Malformed | None = None
