@@ -58,10 +58,10 @@ SIMULATED_TURNS = 32
 class Limits:
     """What a dialogue may take.
 
-    `turns` of the user (None: all of a script, and `SIMULATED_TURNS` of a model), `steps` a turn, sampled tokens a step (`step_tokens`), `tokens` of the
-    whole dialogue with its prompt, and `calls` in one message. `malformed` says whether a dialogue
-    goes on after a call that cannot be read (the policy sees the error as its result) or ends;
-    None is what the spec says.
+    `turns` of the user (None: all of a script, and `SIMULATED_TURNS` of a model), `steps` a turn,
+    sampled tokens a step (`step_tokens`), `tokens` of the whole dialogue with its prompt, and
+    `calls` in one message. `malformed` says whether a dialogue goes on after a call that cannot be
+    read (the policy sees the error as its result) or ends; None is what the spec says.
     """
 
     steps: Count = 8
