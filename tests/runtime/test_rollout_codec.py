@@ -186,3 +186,48 @@ def test_a_template_that_cannot_show_two_calls_is_refused_before_anything_is_pla
     with pytest.raises(ValueError, match="does not show such a dialogue: one call at a time"):
         Codec(tokenizer, tools=TOOLS)
     Codec(tokenizer)
+
+
+MANY = [
+    {
+        "type": "function",
+        "function": {"name": f"tool{n}", "parameters": {"type": "object"}, "description": "x" * n},
+    }
+    for n in range(1, 9)
+]
+
+
+def test_what_is_added_is_rendered_with_one_tool_where_the_template_shows_the_same():
+    seen = []
+
+    class Watched(type(chatml_tokenizer())):
+        def apply_chat_template(self, conversation, tools=None, **others):
+            seen.append(tools)
+            return super().apply_chat_template(conversation, tools=tools, **others)
+
+    tokenizer = chatml_tokenizer()
+    tokenizer.__class__ = Watched
+    codec = Codec(tokenizer, tools=MANY)
+    seen.clear()
+    codec.result_suffix([("a", "tool3", "1")])
+    codec.user_suffix("Thanks")
+    assert seen == [MANY[:1], MANY[:1]]
+    codec.opening("Cancel AB12")
+    assert seen[2:] == [MANY]
+    assert codec.opening("Cancel AB12") is not codec.opening("Cancel AB12")
+    assert seen[3:] == []
+
+
+def test_tools_that_a_template_shows_beside_results_are_shown():
+    tokenizer = chatml_tokenizer()
+    tokenizer.chat_template = (
+        "{%- for message in messages -%}<|im_start|>{{ message.role }}\n"
+        "{%- if message.role == 'tool' %}{%- for tool in tools %}"
+        "{%- if tool.function.name == message.name %}{{ tool.function.description }}{% endif -%}"
+        "{%- endfor %}{% endif -%}"
+        "{{ message.content }}{{ message.tool_calls or '' }}<|im_end|>\n{%- endfor -%}"
+        "{%- if add_generation_prompt %}<|im_start|>assistant\n{% endif -%}"
+    )
+    codec = Codec(tokenizer, tools=MANY)
+    ids = codec.result_suffix([("a", "tool7", "done")])
+    assert "xxxxxxxdone" in tokenizer.decode(ids)

@@ -9,7 +9,9 @@ How assistant messages are written and read is in `cm2.rollout.messages`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import TemplateError
@@ -23,6 +25,9 @@ Message = Mapping[str, Any]
 
 _USER: Message = {"role": "user", "content": "user-message"}
 
+_OPENINGS = 64
+"""Openings that are kept: the rollouts of a group have one, and tools make it long."""
+
 _ENDLESS = (
     "the chat template does not end an assistant message with a control token, "
     "so a dialogue cannot be continued token by token"
@@ -35,6 +40,9 @@ class Codec:
     `tools` are OpenAI tool schemas. `end` is the token that ends an assistant message, as the
     template has it: not every tokenizer calls it its end-of-sequence token. Raises ValueError where
     the tokenizer has no chat template, or one by which a dialogue cannot be continued.
+
+    Most templates show the tools at the beginning alone. Where that is so, what is added is
+    rendered with one tool in place of all: with many, they would take most of the time.
     """
 
     def __init__(self, tokenizer: Any, *, system: str = "", tools: Sequence[Message] = ()) -> None:
@@ -47,14 +55,32 @@ class Codec:
         self._end_text = self._found_end()
         self.end: int = tokenizer.convert_tokens_to_ids(self._end_text)
         self.pad: int = self.end if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        self._opened = lru_cache(_OPENINGS)(self._opening)
+        self._beside = self._tools
         # What cannot be continued is refused here, and not in the middle of a dialogue.
-        self.user_suffix("")
+        shown = self._suffixes()
         if self._tools is not None:
-            self.result_suffix([("a", "tool", "1"), ("b", "tool", "2")])
+            self._beside = [min(self._tools, key=lambda tool: len(json.dumps(tool)))]
+            if self._suffixes() != shown:
+                self._beside = self._tools
 
     def opening(self, user: str) -> list[int]:
         """The ids of the system prompt, the tools, the first user message and the next header."""
-        return self._ids(self._render([*self._head, self._message("user", user)]))
+        return list(self._opened(user))
+
+    def _opening(self, user: str) -> tuple[int, ...]:
+        return tuple(
+            self._ids(self._render([*self._head, self._message("user", user)], self._tools))
+        )
+
+    def _suffixes(self) -> list[list[int]]:
+        """What is added of each kind: a user's words, one result, and results of all tools."""
+        kinds = [self.user_suffix(""), self.user_suffix("a")]
+        if self._tools is not None:
+            names = ["tool", *(tool["function"]["name"] for tool in self._tools)]
+            results = [(f"a{number}", name, str(number)) for number, name in enumerate(names)]
+            kinds += [self.result_suffix(results[:1]), self.result_suffix(results)]
+        return kinds
 
     def user_suffix(self, user: str) -> list[int]:
         """What follows a finished assistant message: the next user turn and the next header."""
@@ -94,7 +120,7 @@ class Codec:
         assistant: dict[str, Any] = {"role": "assistant", "content": mark}
         if asked:
             assistant["tool_calls"] = [_tool_call(id, tool, {"mark": mark}) for id, tool in asked]
-        text = self._render([*self._head, _USER, assistant, *added])
+        text = self._render([*self._head, _USER, assistant, *added], self._beside)
         found = text.find(self._end_text, text.rfind(mark))
         if mark not in text or found < 0:
             raise ValueError(_ENDLESS)
@@ -103,7 +129,7 @@ class Codec:
     def _found_end(self) -> str:
         """The control token that the template puts behind what an assistant says."""
         said_last = {"role": "assistant", "content": _SENTINEL}
-        text = self._render([*self._head, _USER, said_last], header=False)
+        text = self._render([*self._head, _USER, said_last], self._tools, header=False)
         _, said, rest = text.rpartition(_SENTINEL)
         known = [*self._control, *sorted(self.tokenizer.get_added_vocab(), key=len, reverse=True)]
         end = next((token for token in known if token and rest.lstrip().startswith(token)), None)
@@ -121,11 +147,13 @@ class Codec:
             text = text.replace(token, apart)
         return text
 
-    def _render(self, messages: Sequence[Message], header: bool = True) -> str:
+    def _render(
+        self, messages: Sequence[Message], tools: Sequence[Message] | None, *, header: bool = True
+    ) -> str:
         try:
             return str(
                 self.tokenizer.apply_chat_template(
-                    list(messages), tools=self._tools, tokenize=False, add_generation_prompt=header
+                    list(messages), tools=tools, tokenize=False, add_generation_prompt=header
                 )
             )
         except TemplateError as error:
