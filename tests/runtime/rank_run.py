@@ -3,7 +3,11 @@
     torchrun … rank_run.py FOLDER TRAIN-OPTIONS…
 
 FOLDER/RANK.jsonl has a line a step: the advantages (row by row, of the tokens of its completion)
-that TRL's loss got in this process. `BREAK=RANK:STEP:KIND` in the environment breaks one process.
+that TRL's loss got in this process; FOLDER/RANK.share has the share of the weights that lay in it
+when it was to learn from them. `BREAK=RANK:STEP:KIND` in the environment breaks one process.
+
+accelerate divides weights on GPUs alone, and leaves them whole on CPUs without a word. Here it
+divides them on CPUs too, where the launcher's environment asks for FSDP: all that follows is real.
 """
 
 from __future__ import annotations
@@ -16,6 +20,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from accelerate.state import AcceleratorState, PartialState
+from accelerate.utils import DistributedType
+from torch.distributed.tensor import DTensor
+
 from cm2.cli import main
 from cm2.rollout.stage import Stage
 from cm2.train.folder import RunError
@@ -24,6 +32,20 @@ from cm2.train.trainer import ChecklistTrainer
 folder, rank = Path(sys.argv[1]), os.environ.get("RANK", "0")
 inner = ChecklistTrainer._generate_and_score_completions
 play = Stage.play
+configured = AcceleratorState.__init__
+
+
+def divided(self: Any, *args: Any, fsdp_plugin: Any = None, **kwargs: Any) -> None:
+    configured(self, *args, fsdp_plugin=fsdp_plugin, **kwargs)
+    if fsdp_plugin is not None and self.distributed_type is DistributedType.MULTI_CPU:
+        self.distributed_type = DistributedType.FSDP
+        PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+        self.fsdp_plugin = fsdp_plugin
+
+
+def share(model: Any) -> float:
+    here = [one.to_local() if isinstance(one, DTensor) else one for one in model.parameters()]
+    return sum(one.numel() for one in here) / sum(one.numel() for one in model.parameters())
 
 
 def kept(self: Any, inputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -32,6 +54,7 @@ def kept(self: Any, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         values[: len(row["played"].rollout.completion)]
         for row, values in zip(inputs, out["advantages"].tolist(), strict=True)
     ]
+    (folder / f"{rank}.share").write_text(str(share(self.model)))
     with (folder / f"{rank}.jsonl").open("a") as file:
         file.write(json.dumps(rows) + "\n")
     return out
@@ -53,6 +76,7 @@ def breaks(self: Any, rows: Any, generator: Any, keys: Any) -> Any:
 
 
 ChecklistTrainer._generate_and_score_completions = kept
+AcceleratorState.__init__ = divided
 if "BREAK" in os.environ:
     Stage.play = breaks
 sys.argv = ["cm2", *sys.argv[2:]]

@@ -86,8 +86,13 @@ def talk(folder: Path, rows: int = 8) -> Path:
 
 
 def kept(value: Any) -> Any:
-    """Figures without those that pass."""
+    """Figures without those that pass. An adapter's settings name the run folder that the model
+    below it is in, and its targets in the order of a set."""
     if isinstance(value, Mapping):
+        if "base_model_name_or_path" in value:
+            base = Path(value["base_model_name_or_path"]).name
+            targets = sorted(value["target_modules"])
+            value = {**value, "base_model_name_or_path": base, "target_modules": targets}
         return {
             key: kept(one) for key, one in value.items() if not any(part in key for part in PASSING)
         }
@@ -106,6 +111,8 @@ def left(run: Path) -> dict[str, Any]:
     for path in sorted(run.rglob("*")):
         name = str(path.relative_to(run))
         if not path.is_file() or name == ".lock" or name.startswith("checkpoints/"):
+            continue
+        if path.name == "README.md":  # peft's, which names the place of the model below
             continue
         if path.suffix == ".jsonl" and name != "rollouts.jsonl":
             found[name] = kept(lines(path))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from talk import left, lines, talk
+from transformers import AutoModelForCausalLM
 
 from cm2.train.arguments import passes_of
 from cm2.train.config import Config
@@ -17,12 +21,27 @@ from cm2.train.folder import RunError
 from cm2.train.ranks import Ranks
 
 OPTIONS = ("--set", "checkpoint_every=2", "--set", "steps=3")
+FSDP = {
+    "ACCELERATE_USE_FSDP": "true",
+    "FSDP_VERSION": "2",
+    "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
+    "FSDP_RESHARD_AFTER_FORWARD": "true",
+    "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
+    "FSDP_CPU_RAM_EFFICIENT_LOADING": "true",
+}
+"""What `accelerate launch` says to a process about weights that are divided."""
 
 
 def launched(
-    folder: Path, out: str, processes: int, *more: str, breaks: str | None = None
+    folder: Path,
+    out: str,
+    processes: int,
+    *more: str,
+    breaks: str | None = None,
+    said: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """A run under torch's launcher; alone, it is started as anybody would."""
+    """A run under torch's launcher, in an environment that says more; alone, it is started as
+    anybody would."""
     start = [sys.executable]
     if processes > 1:
         launch = ["-m", "torch.distributed.run", "--standalone"]
@@ -39,6 +58,7 @@ def launched(
         env={
             **os.environ,
             "OMP_NUM_THREADS": "1",
+            **(said or {}),
             **({"BREAK": breaks} if breaks is not None else {}),
         },
     )
@@ -46,36 +66,47 @@ def launched(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One run of one process, and one of two."""
+    """One run of one process, one of two, and one of two that divide the weights."""
     folder = tmp_path_factory.mktemp("ranks")
     talk(folder)
-    for processes in (1, 2):
-        done = launched(folder, str(processes), processes)
+    for run, processes, said in (("1", 1, None), ("2", 2, None), ("divided", 2, FSDP)):
+        done = launched(folder, run, processes, said=said)
         assert done.returncode == 0, done.stderr
-        (folder / f"{processes}.said").write_text(done.stdout)
+        (folder / f"{run}.said").write_text(done.stdout)
     return folder
 
 
 def advantages(folder: Path, run: str) -> list[list[list[float]]]:
     """By step and rollout, all processes' in their order."""
     files = sorted((folder / f"{run}.steps").glob("*.jsonl"))
-    assert len(files) == int(run)
+    assert len(files) == (1 if run == "1" else 2)
     return [[row for part in step for row in part] for step in zip(*map(lines, files), strict=True)]
 
 
-def test_advantages_are_those_of_one_process(folder: Path) -> None:
-    alone, both = advantages(folder, "1"), advantages(folder, "2")
+@pytest.mark.parametrize(("run", "least", "most"), [("2", 1.0, 1.0), ("divided", 0.4, 0.6)])
+def test_weights_are_divided_where_the_launcher_says_so(
+    folder: Path, run: str, least: float, most: float
+) -> None:
+    for rank in range(2):
+        assert least <= float((folder / f"{run}.steps" / f"{rank}.share").read_text()) <= most
+
+
+@pytest.mark.parametrize("run", ["2", "divided"])
+def test_advantages_are_those_of_one_process(folder: Path, run: str) -> None:
+    alone, both = advantages(folder, "1"), advantages(folder, run)
     assert any(value for step in alone for row in step for value in row)
     assert both == alone
 
 
-def test_rollouts_are_those_of_one_process_and_stand_in_their_order(folder: Path) -> None:
-    alone, both = (folder / run / "rollouts.jsonl" for run in ("1", "2"))
+@pytest.mark.parametrize("run", ["2", "divided"])
+def test_rollouts_are_those_of_one_process_and_stand_in_their_order(folder: Path, run: str) -> None:
+    alone, both = (folder / name / "rollouts.jsonl" for name in ("1", run))
     assert both.read_bytes() == alone.read_bytes()
 
 
-def test_figures_are_those_of_one_process_but_for_rounding(folder: Path) -> None:
-    alone, both = left(folder / "1"), left(folder / "2")
+@pytest.mark.parametrize("run", ["2", "divided"])
+def test_figures_are_those_of_one_process_but_for_rounding(folder: Path, run: str) -> None:
+    alone, both = left(folder / "1"), left(folder / run)
     assert set(alone) == set(both)
     assert alone["validation.jsonl"] == both["validation.jsonl"]
     for one, two in zip(alone["metrics.jsonl"], both["metrics.jsonl"], strict=True):
@@ -89,23 +120,63 @@ def test_figures_are_those_of_one_process_but_for_rounding(folder: Path) -> None
                 assert two[name] == value, name
 
 
-def test_one_process_speaks(folder: Path) -> None:
-    said = (folder / "2.said").read_text()
+@pytest.mark.parametrize("run", ["2", "divided"])
+def test_the_model_is_that_of_one_process_but_for_rounding(folder: Path, run: str) -> None:
+    for name in ("model", "best-2"):
+        alone, both = (
+            AutoModelForCausalLM.from_pretrained(folder / which / name).state_dict()
+            for which in ("1", run)
+        )
+        assert set(alone) == set(both)
+        for weights, values in alone.items():
+            torch.testing.assert_close(both[weights], values, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("run", ["2", "divided"])
+def test_one_process_speaks(folder: Path, run: str) -> None:
+    said = (folder / f"{run}.said").read_text()
     assert said.count("before  after  change") == 1
 
 
 @pytest.mark.slow
-def test_a_run_of_two_processes_goes_on_from_its_checkpoint_wherever_it_lies(folder: Path) -> None:
-    stopped = launched(folder, "stopped", 2, breaks="1:3:error")
+@pytest.mark.parametrize("run", ["2", pytest.param("divided", marks=pytest.mark.long)])
+def test_a_run_of_two_processes_goes_on_from_its_checkpoint_wherever_it_lies(
+    folder: Path, run: str
+) -> None:
+    said = FSDP if run == "divided" else None
+    for name in ("stopped", "stopped.steps", "moved", "moved.steps"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    stopped = launched(folder, "stopped", 2, breaks="1:3:error", said=said)
     assert stopped.returncode == 1
     assert stopped.stderr.count("error: this cannot go on") == 1  # behind a progress bar
     assert "in process" not in stopped.stderr
     assert [mark.name for mark in (folder / "stopped/checkpoints").glob("*/")] == ["checkpoint-2"]
     (folder / "stopped").rename(folder / "moved")
-    assert launched(folder, "moved", 2).returncode == 0
-    again, once = left(folder / "moved"), left(folder / "2")
+    assert launched(folder, "moved", 2, said=said).returncode == 0
+    again, once = left(folder / "moved"), left(folder / run)
     assert set(again) == set(once)
     for name, value in once.items():
+        assert again[name] == value, name
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["FULL_STATE_DICT", "SHARDED_STATE_DICT"])
+@pytest.mark.parametrize(
+    "more", [(), ("--set", "lora.rank=4", "--set", "learning_rate=0.1")], ids=["all", "lora"]
+)
+def test_divided_weights_of_every_kind_go_on_after_a_kill(
+    tmp_path: Path, kind: str, more: Sequence[str]
+) -> None:
+    talk(tmp_path)
+    said = FSDP | {"FSDP_STATE_DICT_TYPE": kind}
+    assert launched(tmp_path, "whole", 2, *more, said=said).returncode == 0
+    assert launched(tmp_path, "again", 2, *more, said=said, breaks="0:3:kill").returncode != 0
+    assert [mark.name for mark in (tmp_path / "again/checkpoints").glob("*/")] == ["checkpoint-2"]
+    assert launched(tmp_path, "again", 2, *more, said=said).returncode == 0
+    again, whole = left(tmp_path / "again"), left(tmp_path / "whole")
+    assert set(again) == set(whole)
+    assert len({line["reward"] for line in whole["metrics.jsonl"]}) > 1
+    for name, value in whole.items():
         assert again[name] == value, name
 
 
