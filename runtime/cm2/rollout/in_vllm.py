@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import count
-from time import perf_counter
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from cm2.judge.engine import EngineError
 from cm2.rollout.generator import PolicyFailure, Sampled
-from cm2.rollout.prefixes import PrefixGenerator, checked
+from cm2.rollout.prefixes import checked
 from cm2.rollout.sampling import Sampling
-
-ARGUMENTS = {
-    "generation_config": "vllm",
-    "enable_prefix_caching": True,
-    "logprobs_mode": "processed_logprobs",
-}
-"""What an engine must be started with: the directory's own generation settings are for chat, and
-log-probabilities are to be those of what is sampled from."""
+from cm2.rollout.stepped import SteppedGenerator
 
 
-class VllmGenerator(PrefixGenerator):
-    """`llm` is an AsyncLLM that was started with ARGUMENTS, and stays its owner's: who changes its
-    weights also resets its prefix cache."""
+class VllmEngine:
+    """`llm` is a vllm.LLM whose engine runs in this process (not in one of its own), started with
+    `logprobs_mode="processed_logprobs"`: log-probabilities are to be those of what is sampled from.
+    It stays its owner's, and who changes its weights also resets its prefix cache.
+    """
 
     def __init__(self, llm: Any, *, ends: Sequence[int], sampling: Sampling | None = None) -> None:
-        super().__init__()
         self.sampling = sampling or Sampling()
-        self._llm = llm
+        self._engine = llm.llm_engine
         self._ends = sorted(set(ends))
-        self._numbers = count()
+        self._open: dict[int, tuple[str, int]] = {}  # vLLM's own id, and the budget
 
     def parameters(self, budget: int, seed: int) -> Any:
         """vLLM's SamplingParams for one message."""
@@ -49,34 +40,51 @@ class VllmGenerator(PrefixGenerator):
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    async def continued(self, ids: Sequence[int], budget: int, seed: int) -> Sampled:
+    def add(self, number: int, ids: Sequence[int], budget: int, seed: int) -> None:
         from vllm.exceptions import VLLMClientError
-        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+        from vllm.inputs import tokens_input
 
-        start, last = perf_counter(), None
         try:
-            async for output in self._llm.generate(
-                {"prompt_token_ids": list(ids)},
-                self.parameters(budget, seed),
-                f"policy-{next(self._numbers)}",
-            ):
-                last = output
-        except EngineDeadError as error:
-            raise EngineError("vLLM's engine has died", "see what it wrote above") from error
-        except VLLMClientError as error:
+            name = self._engine.add_request(
+                str(number), tokens_input(list(ids)), self.parameters(budget, seed)
+            )
+        except (VLLMClientError, ValueError) as error:
             raise PolicyFailure(f"vLLM refuses the request: {error}") from error
-        except EngineGenerateError as error:
-            raise PolicyFailure(f"vLLM failed: {error.__cause__}") from error
-        finally:
-            self.usage.add("waiting", perf_counter() - start)
-        if last is None or not last.outputs:
-            raise PolicyFailure("vLLM ended without an answer")
-        (written,) = last.outputs
+        self._open[number] = name, budget
+
+    def step(self) -> list[tuple[int, Sampled | PolicyFailure]]:
+        if not self._engine.has_unfinished_requests():
+            return []
+        ended = []
+        for output in self._engine.step():
+            number = int(output.request_id)
+            if output.finished and number in self._open:
+                _, budget = self._open.pop(number)
+                ended.append((number, self._read(output, budget)))
+        return ended
+
+    def drop(self, numbers: Collection[int]) -> None:
+        names = [self._open.pop(one)[0] for one in numbers if one in self._open]
+        self._engine.abort_request(names, internal=True)
+
+    def _read(self, output: Any, budget: int) -> Sampled | PolicyFailure:
+        (written,) = output.outputs
         places = written.logprobs or ()
-        return checked(
-            written.token_ids,
-            [place[token].logprob for token, place in zip(written.token_ids, places, strict=False)],
-            budget=budget,
-            stopped=written.finish_reason == "stop",
-            ends=self._ends,
-        )
+        pairs = zip(written.token_ids, places, strict=False)
+        try:
+            return checked(
+                written.token_ids,
+                [place[token].logprob for token, place in pairs],
+                budget=budget,
+                stopped=written.finish_reason == "stop",
+                ends=self._ends,
+            )
+        except PolicyFailure as failure:
+            return failure
+
+
+class VllmGenerator(SteppedGenerator):
+    """Continues dialogues with such an engine."""
+
+    def __init__(self, llm: Any, *, ends: Sequence[int], sampling: Sampling | None = None) -> None:
+        super().__init__(VllmEngine(llm, ends=ends, sampling=sampling))
