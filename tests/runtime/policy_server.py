@@ -60,6 +60,9 @@ class PolicyServer:
             def do_POST(self) -> None:
                 outer.serve(self)
 
+            def do_GET(self) -> None:
+                outer.told(self)
+
             def log_message(self, *_: object) -> None:
                 pass
 
@@ -91,6 +94,14 @@ class PolicyServer:
         if sent is None:
             handler.close_connection = True
             return
+        self.send(handler, sent)
+
+    def told(self, handler: BaseHTTPRequestHandler) -> None:
+        """What the server says of itself: nothing."""
+        self.send(handler, 404)
+
+    @staticmethod
+    def send(handler: BaseHTTPRequestHandler, sent: dict[str, Any] | int) -> None:
         status, text = (sent, "no") if isinstance(sent, int) else (200, json.dumps(sent))
         raw = text.encode()
         handler.send_response(status)

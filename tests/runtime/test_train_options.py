@@ -14,7 +14,16 @@ from cm2.commands.train import command
 from cm2.commands.train_options import FIELDS
 from cm2.rollout.limits import Limits
 from cm2.train.arguments import REFUSED, check_trl, grpo_arguments
-from cm2.train.config import DEMONSTRATION, Config, Credit, Lora, Rows, Sampling, Validation
+from cm2.train.config import (
+    DEMONSTRATION,
+    Config,
+    Credit,
+    Generation,
+    Lora,
+    Rows,
+    Sampling,
+    Validation,
+)
 from cm2.train.folder import RunError
 from cm2.train.presets import PRESETS
 from cm2.train.runfile import preset, resolve
@@ -44,6 +53,33 @@ def test_what_is_refused_is_known_to_trl():
 def test_what_would_break_a_run_is_refused_with_the_reason(key):
     with pytest.raises(RunError, match=f"`trl.{key}` cannot be set: "):
         check_trl({key: 3})
+
+
+@pytest.mark.parametrize("key", ["use_vllm", "vllm_mode", "vllm_gpu_memory_utilization"])
+def test_what_samples_is_said_in_a_table_of_its_own(key):
+    with pytest.raises(RunError, match=r"set `generation\.backend`, and its table"):
+        check_trl({key: 1})
+    with pytest.raises(RunError, match=r"set `truncate`"):
+        check_trl({"vllm_importance_sampling_correction": True})
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("generation.backend=vllm", "expected one of `local`, `colocate`, `server`, found `vllm`"),
+        ("generation.memory=1.5", "`generation.memory`: expected `float` < 1.0"),
+        ("generation.port=0", "`generation.port`: expected `int` >= 1"),
+        ("generation.host=a", "there is no `host` in `generation`"),
+    ],
+)
+def test_a_wrong_setting_of_what_samples_is_named(given, says):
+    assert says in refused("--set", given)
+
+
+def test_what_samples_is_set_like_any_other_key():
+    told = shown("--preset", "1gpu", "--model", ".", "--set", "generation.backend=server")
+    assert told["generation"]["backend"] == "server"
+    assert told["generation"]["memory"] == 0.5
 
 
 def test_an_argument_that_trl_has_not_is_no_argument():
@@ -133,7 +169,7 @@ def test_the_documentation_has_every_key_and_every_option():
     table = table[: table.index("\n\n")]
     left_out = {"judge", "world", "tiny", "trl"}
     parts = {"credit": Credit, "sampling": Sampling, "rows": Rows, "validation": Validation}
-    parts |= {"limits": Limits, "lora": Lora}
+    parts |= {"limits": Limits, "lora": Lora, "generation": Generation}
     for one in fields(Config):
         if one.name in left_out:
             continue

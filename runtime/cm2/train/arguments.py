@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from cm2dsl.diagnostic import suggest
 
 _OURS = "it is the run's own"
 _PLAYED = "rollouts are played here, and not by TRL's generation"
+_SAMPLES = "what samples is the run's own: set `generation.backend`, and its table"
 _CREDIT = "rewards and advantages come from the checklist"
 _HUB = "a run leaves everything in its folder, and uploads nothing"
 _LOGGED = "a run logs every step"
@@ -125,7 +127,7 @@ def check_trl(given: Mapping[str, Any]) -> None:
     known = {one.name for one in fields(GRPOConfig)}
     for key in given:
         if key in known and "vllm" in key and key not in REFUSED:
-            raise RunError(f"`trl.{key}` cannot be set: {_PLAYED}")
+            raise RunError(f"`trl.{key}` cannot be set: {_SAMPLES}")
         if key in REFUSED:
             raise RunError(f"`trl.{key}` cannot be set: {REFUSED[key]}")
         if key not in known:
@@ -144,8 +146,11 @@ def check_reports(names: Sequence[str]) -> None:
             raise RunError(f"reporting to `{name}` needs its package; such as: pip install {name}")
 
 
-def grpo_arguments(config: Config, out: Path) -> GRPOConfig:
-    """TRL's arguments for a run. Advantages and rollouts are ours, so what is left is the update.
+def grpo_arguments(
+    config: Config, out: Path, samples: Mapping[str, Any] = MappingProxyType({})
+) -> GRPOConfig:
+    """TRL's arguments for a run, with those about what `samples`. Advantages and rollouts are
+    ours, so what is left is the update.
 
     A step's `group * groups` rollouts make `updates` updates, `iterations` times over; TRL counts
     each of these as a step of its own. `loss` `dapo` weighs every sampled token the same, and
@@ -196,7 +201,7 @@ def grpo_arguments(config: Config, out: Path) -> GRPOConfig:
         down = round(config.decay * trl_steps(config))
         arguments["lr_scheduler_kwargs"] = {"num_decay_steps": down}
     try:
-        return GRPOConfig(**arguments | dict(config.trl))
+        return GRPOConfig(**arguments | dict(samples) | dict(config.trl))
     except (TypeError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())
         raise RunError(f"TRL does not take these arguments: {reason}") from None

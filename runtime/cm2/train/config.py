@@ -55,6 +55,25 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Generation:
+    """What samples (docs/scale.md): the model that learns (`local`), vLLM on the same GPU
+    (`colocate`) or vLLM's server (`server`).
+
+    On the same GPU vLLM takes a share `memory` of it, and gives it back for the updates where it
+    may `sleep`. The server is at `url`, calls the model `served_as` where that is not its
+    directory, gets weights over `port`, and is asked for `concurrent` messages at a time.
+    """
+
+    backend: Literal["local", "colocate", "server"] = "local"
+    memory: Share = 0.3
+    sleep: bool = True
+    url: str | None = None
+    served_as: str | None = None
+    port: Annotated[int, Meta(ge=1, le=65535)] = 51216
+    concurrent: Count = 256
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Which rows a step plays (cm2.train.rows), and how many more groups it may play in place of
     those that teach nothing."""
@@ -164,6 +183,7 @@ class Config:
 
     credit: Credit = field(default_factory=Credit)
     sampling: Sampling = field(default_factory=Sampling)
+    generation: Generation = field(default_factory=Generation)
     rows: Rows = field(default_factory=Rows)
     validation: Validation = field(default_factory=Validation)
     limits: Limits = field(default_factory=Limits)

@@ -43,6 +43,7 @@ PAPER: Mapping[str, Any] = {
     "gradient_checkpointing": True,
     "credit": {"scale": "none", "min_group": 4},
     "sampling": {"temperature": 1.0, "top_p": 1.0, "top_k": 0},
+    "generation": {"backend": "colocate", "memory": 0.5, "sleep": True},
     "limits": {"steps": 30, "step_tokens": 8000, "tokens": 12000},
     "validation": {"every": 10, "samples": 4},
     "samples": 4,
@@ -64,6 +65,8 @@ released: namezhenzhang/CM2-RLCR-Tool-Agent at 56b8d08, pipeline/5_rl_training/t
 | credit.scale none | norm_adv_by_std_in_grpo=False, reward_kwargs.do_norm_in_adv=False |
 | credit.min_group 4 | reward_kwargs.threthod_num=4 |
 | temperature 1, top_p 1 | not set for training: verl's defaults; val_kwargs says the same |
+| generation colocate, sleep | SGLang on the GPUs that train, multi_stage_wake_up=True; here vLLM |
+| generation.memory 0.5 | rollout.gpu_memory_utilization=0.5 |
 | limits.steps 30 | multi_turn.max_assistant_turns=30 |
 | limits.tokens 12000 | MAX_PROMPT_LENGTH=4000 + MAX_RESPONSE_LENGTH=8000 |
 | checkpoint_every 10, validation.every 10 | save_freq=10, test_freq=10 |
@@ -84,6 +87,7 @@ ONE_GPU: Mapping[str, Any] = {
     "beta": 0.0,
     "truncate": 2.0,
     "gradient_checkpointing": True,
+    "generation": {"backend": "colocate", "memory": 0.5, "sleep": True},
     "lora": {"rank": 32, "alpha": 64.0, "targets": "all-linear"},
     "limits": {"steps": 12, "step_tokens": 1024, "tokens": 8192},
     "rows": {"draw": "difficulty", "resample": 4},
@@ -91,12 +95,13 @@ ONE_GPU: Mapping[str, Any] = {
     "samples": 2,
 }
 """One GPU of 24 to 80 GB: an adapter in place of all weights, activations computed twice rather
-than kept, rows that teach nothing drawn less often.
+than kept, rows that teach nothing drawn less often, and vLLM that samples on the same GPU.
 
 LoRA on all linear layers with a learning rate about ten times that of full training learns as well
 in reinforcement learning (Schulman and others, LoRA Without Regret, 2025, thinkingmachines.ai).
 24 GB hold a model of about 4 billion parameters in bfloat16 (8 GB) with its adapter, the
-activations of four dialogues and their caches; with more memory raise `micro_batch`.
+activations of four dialogues and their caches; with more memory raise `micro_batch`. vLLM has a
+copy of the model and its caches in half of the memory, and gives it back for the updates.
 """
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {"tiny": TINY, "paper": PAPER, "1gpu": ONE_GPU}

@@ -19,6 +19,7 @@ from cm2.bundle import Bundle
 from cm2.judge.judge import Judge
 from cm2.judge.ledger import Cost
 from cm2.recordings import read_recordings
+from cm2.rollout.generator import Generator, Usage
 from cm2.rollout.local import LocalGenerator
 from cm2.rollout.policy import Policy, load_policy
 from cm2.rollout.report import record, summarise
@@ -31,6 +32,16 @@ from cm2.train.clock import Clock
 from cm2.train.config import Config
 from cm2.train.credit import assigned
 from cm2.train.folder import METRICS, ROLLOUTS, SUMMARY, RunError, RunFolder, disk_full
+from cm2.train.generation import (
+    Engine,
+    Syncer,
+    TrlSyncer,
+    arguments_of,
+    awake,
+    engine_of,
+    see_generation,
+    starting,
+)
 from cm2.train.meter import Meter, total
 from cm2.train.policy import dtype_of, starting_policy
 from cm2.train.ranks import Ranks
@@ -38,6 +49,7 @@ from cm2.train.rows import RowSampler
 from cm2.train.step import play_step
 from cm2.train.trainer import ChecklistTrainer, columns
 from cm2.train.validation import VALIDATION, Validator, divided, keep_best
+from cm2.train.vllm import LOCAL
 from cm2.train.watch import Watch
 from cm2.train.weights import adapter, load_weights, merge
 from cm2.train.whole import Gathered, Whole, see_divided
@@ -55,11 +67,13 @@ def train(
     out: Path,
     judge: Judge | None = None,
     world: WorldSettings = NO_SETTINGS,
+    syncer: Syncer | None = None,
 ) -> dict[str, Any]:
     """Train on a spec, leave everything in the folder `out`, and return its summary.
 
     `judge` is the one that `config.judge` describes; without one, checks alone reward. `world` says
-    who plays tools and users, as `config.world` does.
+    who plays tools and users, as `config.world` does. `syncer` is how an engine that samples gets
+    the weights; TRL's way, unless another is given.
 
     Raises RunError, EpisodeError, SimulationError and ChatError; EngineError where the judge can
     decide nothing at all. What is in the folder then can be gone on with.
@@ -67,8 +81,13 @@ def train(
     Every process that a launcher started calls this with the same arguments. They play and learn
     together, the first one writes, and all return the summary.
     """
-    see_divided()
-    ranks = Ranks()
+    if see_divided() and config.generation.backend != "local":
+        raise RunError(
+            "vLLM is given whole weights, and FSDP 2 divides them among the processes; launch it "
+            f"with a configuration that leaves them whole, as DDP and ZeRO-2 do, {LOCAL}"
+        )
+    ranks, how = Ranks(), syncer or TrlSyncer()
+    ranks.together(lambda: see_generation(config, how))
     bundle = assigned(bundle, config.credit)
     training, heldout = split(bundle, judged=judge is not None)
     if len(training) < config.groups:
@@ -87,7 +106,7 @@ def train(
     folder = RunFolder.shared(out, told, ranks)
     try:
         with disk_full(out):
-            run = _Run(bundle, config, folder, judge, world, ranks, rows)
+            run = _Run(bundle, config, folder, judge, world, ranks, rows, how)
             try:
                 return run.whole()
             finally:
@@ -123,9 +142,13 @@ class _Run:
         world: WorldSettings,
         ranks: Ranks,
         rows: Rows,
+        syncer: Syncer,
     ) -> None:
         self.bundle, self.config, self.folder, self.rows = bundle, config, folder, rows
-        self.judge, self.world, self.ranks = judge, world, ranks
+        self.judge, self.world, self.ranks, self.syncer = judge, world, ranks, syncer
+        self.engine: Engine | None = None
+        self.trainer: ChecklistTrainer | None = None
+        self.by_id = {one.id: one for one in rows.training}
         self.stage: Stage | None = None
         self.clock, self.meter = Clock(), Meter(self.costs, ranks)
         self.checkpoints = Checkpoints(folder)
@@ -144,6 +167,8 @@ class _Run:
         trained = mark is not None and mark.trained
 
         self._set_the_stage(trained)
+        if config.generation.backend != "local":
+            self._start_engine(trained)
         before: Any
         if mark is None:
             before = self.report("before", 0)
@@ -195,12 +220,16 @@ class _Run:
         )
         self.stage.run(self.stage.ready())
         self.whole = Whole(self.policy.model)
-        self.generator = LocalGenerator(
+        self.usage = Usage()
+        if config.generation.backend != "local":
+            return
+        self.generator: Generator = LocalGenerator(
             self.policy.model,
             ends=self.policy.ends,
             pad=self.policy.codec.pad,
             sampling=Sampling(**asdict(config.sampling)),
         )
+        self.generator.usage = self.usage
 
     def close(self) -> None:
         """Let go of the models that play users and tools."""
@@ -242,32 +271,12 @@ class _Run:
     def learn(self, mark: Mark | None) -> None:
         """Train from a mark on, and write the policy that is kept."""
         config, folder, policy = self.config, self.folder, self.policy
-        self.by_id = {one.id: one for one in self.rows.training}
-        self.sampler = RowSampler(list(self.by_id), config.rows.draw, config.seed)
-        assert self.stage is not None
-        usage, waited = self.generator.usage, self.stage.waited
-        self.watch = Watch(folder, config.steps, self.meter, self.clock, usage, waited)
-        validator = Validator(folder, config, self.watch, self.validate)
-        trainer = ChecklistTrainer(
-            model=policy.model,
-            processing_class=policy.codec.tokenizer,
-            args=grpo_arguments(config, folder.path),
-            # A prompt is a place in the step: the row that is played in it is drawn when it is.
-            train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(config.groups)]}),
-            rollout_func=self.rollouts,
-            peft_config=adapter(config.lora, policy.model) if config.lora is not None else None,
-            checkpoints=self.checkpoints,
-            figures=self.watch.figures,
-            truncate=config.truncate,
-            callbacks=[validator, self.watch],
-        )
-        trainer.remove_callback(PrinterCallback)
-        for one in trainer.callback_handler.callbacks:
-            if isinstance(one, TensorBoardCallback) and one.logging_dir is None:
-                one.logging_dir = str(folder.path / "tensorboard")
+        trainer = self.trainer or self._new_trainer(adapted=config.lora is not None)
+        validator = self.validator
         learning = trainer.accelerator.unwrap_model(trainer.model)
         self.whole = Gathered(learning) if trainer.accelerator.is_fsdp2 else Whole(learning)
-        self.generator.model = self.whole.plays
+        if isinstance(self.generator, LocalGenerator):
+            self.generator.model = self.whole.plays
         kept = Policy(self.whole.model, policy.codec)
 
         def keep(name: str) -> None:
@@ -290,6 +299,45 @@ class _Run:
             folder.write_folder(MODEL, kept.save)
         self.checkpoints.seal(TRAINED, trainer.state.global_step)
 
+    def _new_trainer(self, *, adapted: bool) -> ChecklistTrainer:
+        """TRL's trainer of the policy, with an adapter or without, and what watches it."""
+        config, folder, policy = self.config, self.folder, self.policy
+        self.sampler = RowSampler(list(self.by_id), config.rows.draw, config.seed)
+        assert self.stage is not None
+        usage, waited = self.usage, self.stage.waited
+        self.watch = Watch(folder, config.steps, self.meter, self.clock, usage, waited)
+        self.validator = Validator(folder, config, self.watch, self.validate)
+        trainer = ChecklistTrainer(
+            model=policy.model,
+            processing_class=policy.codec.tokenizer,
+            args=grpo_arguments(config, folder.path, arguments_of(config, self.syncer)),
+            # A prompt is a place in the step: the row that is played in it is drawn when it is.
+            train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(config.groups)]}),
+            rollout_func=self.rollouts,
+            peft_config=adapter(config.lora, policy.model) if adapted and config.lora else None,
+            checkpoints=self.checkpoints,
+            figures=self.watch.figures,
+            truncate=config.truncate,
+            callbacks=[self.validator, self.watch],
+        )
+        trainer.remove_callback(PrinterCallback)
+        for one in trainer.callback_handler.callbacks:
+            if isinstance(one, TensorBoardCallback) and one.logging_dir is None:
+                one.logging_dir = str(folder.path / "tensorboard")
+        return trainer
+
+    def _start_engine(self, trained: bool) -> None:
+        """Have the trainer start what samples. It comes first, for evaluations sample so, too.
+
+        Raises RunError where it does not start.
+        """
+        adapted = self.config.lora is not None and not trained
+        with starting(self.config):
+            self.trainer = self._new_trainer(adapted=adapted)
+            self.engine = engine_of(self.config, self.policy, self.trainer, self.syncer, self.ranks)
+        self.generator = self.engine.generator
+        self.generator.usage = self.usage
+
     def rollouts(self, prompts: list[str], trainer: ChecklistTrainer) -> dict[str, Any]:
         """What a step learns from, as TRL wants it: this process's part."""
         number = trainer.state.global_step // updates_of(self.config) + 1
@@ -299,7 +347,11 @@ class _Run:
             with self.clock.phase("play"):
                 return self.play([self.by_id[row] for row in rows], keys)
 
-        with self.clock.phase("credit"), self.whole.here():
+        with (
+            self.clock.phase("credit"),
+            self.whole.here(),
+            awake(self.engine, self.ranks, self.clock),
+        ):
             step = play_step(number, self.config, self.sampler, play_rows)
         self.watch.saw(step, number)
         mine = self.ranks.share(len(step.played))
@@ -326,9 +378,11 @@ class _Run:
         size = self.config.group * self.config.groups
         played: list[Played] = []
         chunks = range(0, len(wanted), size)
-        for start in tqdm(chunks, desc=f"evaluating {phase}", unit="batch"):
-            part = wanted[start : start + size]
-            played += self.play(part, [(self.config.seed, 0, start + i) for i in range(len(part))])
+        with awake(self.engine, self.ranks, self.clock):
+            for start in tqdm(chunks, desc=f"evaluating {phase}", unit="batch"):
+                part = wanted[start : start + size]
+                keys = [(self.config.seed, 0, start + i) for i in range(len(part))]
+                played += self.play(part, keys)
         self.folder.append(ROLLOUTS, (record(one, phase, step) for one in played))
         return {**summarise(played), **self.meter.read()}
 

@@ -44,6 +44,11 @@ class ChecklistTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         self._figures = figures
         self._truncate = truncate
 
+    def _generate(self, prompts: list[Any]) -> Any:
+        if self.use_vllm:  # the run gives it the weights itself (cm2.train.generation)
+            self._last_loaded_step = self.state.global_step
+        return super()._generate(prompts)
+
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         out: dict[str, Any] = super()._generate_and_score_completions(inputs)
         out["advantages"] = advantage_tensor(

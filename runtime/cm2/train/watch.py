@@ -85,6 +85,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._clock.read()
+        self._counted = self._counts()  # what was played before is no step's
         done = state.global_step * self._steps // state.max_steps
         self._bar = tqdm(total=self._steps, initial=done, desc="training", unit="step")
 
