@@ -155,6 +155,29 @@ def test_a_state_that_cannot_be_made_again_masks_its_rollout(tmp_path: Path) -> 
         ask(world, "balance", account="a")
 
 
+def test_chance_goes_on_where_it_was_when_a_state_is_made_again(tmp_path: Path) -> None:
+    code = """
+import os, random
+
+def balance(state, account):
+    if account == "exits":
+        os._exit(3)
+    if account == "none":
+        raise ValueError("no such account")
+    return random.random()
+"""
+    accounts = ("a", "none", "a")
+    whole = bank(tmp_path, code=code).world("t")
+    told = [text(whole, "balance", account=account) for account in accounts]
+    simulator = bank(tmp_path, code=code)
+    world, again = simulator.world("t"), []
+    for account in accounts:
+        again.append(text(world, "balance", account=account))
+        with pytest.raises(ToolFailure):
+            ask(simulator.world("t"), "balance", account="exits")
+    assert again == told
+
+
 def test_a_cancelled_call_leaves_the_others_as_they_were(tmp_path: Path) -> None:
     simulator = bank(tmp_path, seconds=5)
     other, world = simulator.world("t"), simulator.world("t")

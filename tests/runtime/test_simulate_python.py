@@ -241,6 +241,21 @@ def test_a_backend_that_does_not_fit_the_tools_ends_the_run_at_once(
         python_world(tmp_path, code)
 
 
+def _with_default(**more: object) -> tuple[ir.Tool, ...]:
+    properties = {"account": {"type": "string"}, "digits": {"type": "integer", "default": 2}}
+    parameters = {"type": "object", "properties": properties, "required": ["account"], **more}
+    return (ir.Tool(name="balance", parameters=parameters, effect="read"),)
+
+
+def test_a_function_may_need_an_argument_that_has_a_default_in_the_schema(tmp_path: Path) -> None:
+    code = "def balance(state, account, digits):\n    return digits\n"
+    world = python_world(tmp_path, code, tools=_with_default())
+    assert text(world, "balance", account="a") == "2"
+    unsure = _with_default(maxProperties=1)  # such a call cannot be filled in
+    with pytest.raises(SimulationError, match="missing a required argument: 'digits'"):
+        python_world(tmp_path, code, tools=unsure)
+
+
 def test_loading_a_backend_leaves_nothing_beside_it(tmp_path: Path) -> None:
     python_world(tmp_path, "def balance(state, account):\n    return 1\n")
     assert [path.name for path in tmp_path.iterdir()] == ["backend.py"]

@@ -84,7 +84,7 @@ class Module:
                 inspect.signature(function).bind(None, **dict.fromkeys(names))
             except TypeError as error:
                 raise LoadError(
-                    f"{place}: `{tool}` cannot be called with (state, {', '.join(names)}), "
+                    f"{place}: `{tool}` cannot be called with ({', '.join(['state', *names])}), "
                     f"as the schema of the tool has it: {error}"
                 ) from error
 
@@ -94,19 +94,18 @@ class State:
 
     def __init__(self, module: Module, row: Mapping[str, Any]) -> None:
         self._module = module
-        self._calls = 0
         _seed(0)
         # A copy: `initial` may return data that all rollouts share.
         self._state = {} if module.initial is None else copy.deepcopy(module.initial(row))
 
-    def call(self, tool: str, arguments: Mapping[str, Any], undo: bool) -> str:
+    def call(self, number: int, tool: str, arguments: Mapping[str, Any], undo: bool) -> str:
         """The result as text, made at once, because it may be a part of the state.
 
-        Raises what the function raises, after taking back what it had changed (where `undo` is
-        set), and BrokenError where the result is none.
+        `number` says the how many-th call of the rollout it is, from 1. Raises what the function
+        raises, after taking back what it had changed (where `undo` is set), and BrokenError where
+        the result is none.
         """
-        self._calls += 1
-        _seed(self._calls)
+        _seed(number)
         before = _kept(self._state) if undo else None
         try:
             result = self._module.tools[tool](self._state, **arguments)

@@ -2,9 +2,10 @@
 
 A message is four bytes of length (big-endian) and a JSON object. The first request loads the file:
 `code`, `path`, `name`, `tools`, `memory`, `seconds`. Every other is a call in a world: `world`,
-`tool`, `arguments`, `undo`; with `row`, the world is opened first, and `past` are calls to make
-again in it, each with the text that it gave. `drop` are worlds that are over. An answer is `text`,
-`error` (what the tool says, with `why`) or `broken` (why), and what was `printed` meanwhile.
+its `number` there, `tool`, `arguments`, `undo`; with `row`, the world is opened first, and `past`
+are calls to make again in it, each with its number and the text that it gave. `drop` are worlds
+that are over. An answer is `text`, `error` (what the tool says, with `why`) or `broken` (why), and
+what was `printed` meanwhile.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -101,8 +103,8 @@ class Program:
             if "row" in request:
                 self._open(world, request["row"], request["past"])
             state = self._states[world]
-            arguments, undo = request["arguments"], request["undo"]
-            return {"text": self._timed(tool, lambda: state.call(tool, arguments, undo))}
+            number, arguments, undo = request["number"], request["arguments"], request["undo"]
+            return {"text": self._timed(tool, lambda: state.call(number, tool, arguments, undo))}
         except _ToolError as found:
             return {"error": found.text, "why": found.why}
         except _BrokenError as found:
@@ -112,8 +114,9 @@ class Program:
     def _open(self, world: int, row: Mapping[str, Any], past: list[Any]) -> None:
         try:
             state = self._timed(INITIAL, lambda: State(self._module, row))
-            for tool, arguments, text in past:
-                if self._timed(tool, lambda: state.call(tool, arguments, False)) != text:  # noqa: B023
+            for number, tool, arguments, text in past:
+                again = partial(state.call, number, tool, arguments, False)
+                if self._timed(tool, again) != text:
                     raise _BrokenError(
                         f"{self._module.name}: `{tool}` gave another result when its call was made "
                         "again after the process had ended; the backend is not deterministic"

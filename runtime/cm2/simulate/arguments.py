@@ -18,6 +18,10 @@ from cm2.simulate.spelling import filled, spelled
 from cm2dsl import ir
 from cm2dsl.aliases import ALIASES, alias_faults
 
+_PLAIN = {"$defs", "$schema", "additionalProperties", "definitions", "description", "properties"}
+_PLAIN |= {"required", "title", "type"}
+"""Keys of a schema by which an argument more that meets its own schema breaks nothing."""
+
 EXACT = 2.0**53  # below it, a double that is an integer is that integer
 
 
@@ -82,6 +86,16 @@ class Schema:
         """What is wrong with the arguments, or None. Of several faults, the first by place."""
         found = list(self._validator.iter_errors(self._spelled(arguments)))
         return complaint_of(found) if found else None
+
+    @property
+    def always(self) -> list[str]:
+        """The arguments that every call has for a backend: required ones, and those of which the
+        default is certain to be filled in."""
+        names = list(self._parameters.get("required", []))
+        if self._fills and {key for key in self._parameters if key[:2] != "x-"} <= _PLAIN:
+            given = filled({}, self._parameters, self._parameters, self._validator)
+            names += [name for name in given if name not in names]
+        return names
 
     def meant(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The canonical arguments: of other spellings the value that they stand for, what is left

@@ -21,6 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from cm2.simulate.arguments import Schema
 from cm2.simulate.backend import Answer, Asked, Passed, SimulationError, ToolFailure
 from cm2.simulate.errors import ErrorShape, error
 from cm2.simulate.process import Ended, Process
@@ -195,7 +196,8 @@ class PythonBackend:
         self._errors: ErrorShape = errors
         self._world = module.open(self)
         self._start = 0
-        self._past: list[tuple[str, Mapping[str, Any], str]] = []
+        self._calls = 0
+        self._past: list[tuple[int, str, Mapping[str, Any], str]] = []
         self._spent = 0.0
         self._broken = ""
 
@@ -232,8 +234,10 @@ class PythonBackend:
         """Ask the process; in one that does not know this world yet, open it first."""
         start = await self._module.ready()
         limit = self._module.seconds
+        number = self._calls + 1
         request: dict[str, Any] = {
             "world": self._world,
+            "number": number,
             "tool": asked.tool,
             "arguments": asked.arguments,
             "undo": asked.effect not in ("read", "generic"),
@@ -244,14 +248,13 @@ class PythonBackend:
             limit += self._module.seconds + 2 * self._spent
         began = time.monotonic()
         answer = await self._module.ask(request, limit)
-        self._start = start
+        self._start, self._calls = start, number
         self._spent += time.monotonic() - began
         if "text" in answer:
-            self._past.append((asked.tool, asked.arguments, answer["text"]))
+            self._past.append((number, asked.tool, asked.arguments, answer["text"]))
         return answer
 
 
 def _call_forms(tool: ir.Tool) -> tuple[str, list[str], list[str]]:
     """The tool, the arguments of its shortest call, and of its longest."""
-    parameters = tool.parameters
-    return tool.name, list(parameters.get("required", [])), list(parameters.get("properties", {}))
+    return tool.name, Schema(tool).always, list(tool.parameters.get("properties", {}))
