@@ -219,7 +219,7 @@ class _Run:
             self.world.servers,
         )
         self.stage.run(self.stage.ready())
-        self.whole = Whole(self.policy.model)
+        self.weights = Whole(self.policy.model)
         self.usage = Usage()
         if config.generation.backend != "local":
             return
@@ -274,13 +274,14 @@ class _Run:
         trainer = self.trainer or self._new_trainer(adapted=config.lora is not None)
         validator = self.validator
         learning = trainer.accelerator.unwrap_model(trainer.model)
-        self.whole = Gathered(learning) if trainer.accelerator.is_fsdp2 else Whole(learning)
+        gathers = trainer.accelerator.is_fsdp2
+        self.weights = Gathered(learning, self.clock) if gathers else Whole(learning)
         if isinstance(self.generator, LocalGenerator):
-            self.generator.model = self.whole.plays
-        kept = Policy(self.whole.model, policy.codec)
+            self.generator.model = self.weights.plays
+        kept = Policy(self.weights.model, policy.codec)
 
         def keep(name: str) -> None:
-            with self.whole.here():
+            with self.weights.here():
                 folder.write_folder(name, kept.save)
 
         validator.keep = keep
@@ -288,7 +289,7 @@ class _Run:
         self.checkpoints.restore(mark)
         trainer.train(resume_from_checkpoint=mark.weights if mark is not None else None)
 
-        self.whole.stay()
+        self.weights.stay()
         if validator.best is not None and config.keep == "best":
             load_weights(kept.model, validator.best)
         if config.lora is not None and config.lora.merge:
@@ -349,7 +350,7 @@ class _Run:
 
         with (
             self.clock.phase("credit"),
-            self.whole.here(),
+            self.weights.here(),
             awake(self.engine, self.ranks, self.clock),
         ):
             step = play_step(number, self.config, self.sampler, play_rows)
@@ -367,7 +368,7 @@ class _Run:
 
     def validate(self, step: int) -> dict[str, Any]:
         """How good it is after a step, on rows of validation's own."""
-        with self.clock.phase("validation"), self.whole.here():
+        with self.clock.phase("validation"), self.weights.here():
             samples = self.config.validation.samples
             return self._evaluate("validation", step, self.rows.validation, samples)
 

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
+from cm2.train.clock import Clock
 from cm2.train.folder import RunError
 
 _WHOLE = "or launch it with a configuration that leaves them whole, as DDP and ZeRO-2 do"
@@ -46,8 +47,8 @@ class Gathered(Whole):
     """The copy of a model that is going to be divided. It takes the room of all weights while it is
     `here`, and holds none of what trains: no gradients, no hooks."""
 
-    def __init__(self, learner: Any) -> None:
-        """`learner` is not divided yet."""
+    def __init__(self, learner: Any, clock: Clock) -> None:
+        """`learner` is not divided yet. `clock` counts gathering as the phase `weights`."""
         empty: dict[int, Any] = {
             id(one): torch.nn.Parameter(
                 torch.empty_like(one, device="meta"), requires_grad=one.requires_grad
@@ -58,7 +59,7 @@ class Gathered(Whole):
         for module in self.model.modules():
             # TRL's forward is set on the object, and calls the one that it was set on first.
             module.__dict__.pop("forward", None)
-        self._learner = learner
+        self._learner, self._clock = learner, clock
         self._entered = 0
         firsts: dict[int, str] = {}
         names = learner.named_parameters(remove_duplicate=False)
@@ -83,12 +84,13 @@ class Gathered(Whole):
         self._learner = None
 
     def _gather(self) -> None:
-        weights = get_model_state_dict(
-            self._learner, options=StateDictOptions(full_state_dict=True)
-        )
-        # Tied weights come once for each of their names.
-        weights |= {name: weights[first] for name, first in self._tied.items()}
-        self.model.load_state_dict(weights, assign=True)
+        with self._clock.phase("weights"):
+            weights = get_model_state_dict(
+                self._learner, options=StateDictOptions(full_state_dict=True)
+            )
+            # Tied weights come once for each of their names.
+            weights |= {name: weights[first] for name, first in self._tied.items()}
+            self.model.load_state_dict(weights, assign=True)
 
     def _release(self) -> None:
         empty = {
