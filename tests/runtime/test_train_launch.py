@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+from accelerate.utils import FullyShardedDataParallelPlugin
+from accelerate.utils.launch import prepare_multi_gpu_env
 from talk import talk
 
 from cm2.train.folder import RunError
@@ -22,7 +25,47 @@ def test_accelerate_takes_the_shipped_configurations(path: Path) -> None:
     config = load_config_from_file(str(path))
     assert config.num_processes == 4
     assert config.mixed_precision == "bf16"
-    assert config.distributed_type.value == {"multi_gpu": "MULTI_GPU"}.get(path.stem, "DEEPSPEED")
+    types = {"multi_gpu": "MULTI_GPU", "fsdp2": "FSDP", "deepspeed_zero2": "DEEPSPEED"}
+    assert config.distributed_type.value == types[path.stem]
+
+
+def test_the_shipped_configuration_of_fsdp_divides_weights_as_a_run_takes_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = launch_command_parser().parse_args(
+        ["--config_file", str(EXAMPLES / "fsdp2.yaml"), "-m", "cm2"]
+    )
+    said = prepare_multi_gpu_env(_validate_launch_command(given)[0])
+    for name, value in said.items():
+        if name.startswith(("FSDP_", "ACCELERATE_")):
+            monkeypatch.setenv(name, value)
+    assert see_divided()
+    plugin = FullyShardedDataParallelPlugin()
+    assert plugin.fsdp_version == 2
+    assert plugin.reshard_after_forward is True
+    assert plugin.cpu_ram_efficient_loading is False
+    assert plugin.auto_wrap_policy is not None
+    assert plugin.state_dict_type.name == "SHARDED_STATE_DICT"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "ranks"), [("--cpu", 1), ("--use_fsdp", 2)])
+def test_a_launch_of_two_processes_that_starts_one_is_noticed(
+    tmp_path: Path, how: str, ranks: int
+) -> None:
+    script = tmp_path / "said.py"
+    script.write_text(
+        "from cm2.commands.launched import alone_by_accident\nprint(alone_by_accident())\n"
+    )
+    launch = ["-m", "accelerate.commands.launch", how, "--num_processes", "2"]
+    done = subprocess.run(
+        [sys.executable, *launch, "--main_process_port", "0", str(script)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "".join(done.stdout.split()) == str(ranks == 1) * ranks, done.stderr
 
 
 FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}

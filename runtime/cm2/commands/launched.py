@@ -8,10 +8,24 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
+_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+"""Where a launcher says how many processes there are."""
+
 
 def is_first() -> bool:
     """Whether this process is the one that speaks, as its launcher has it; alone, it is."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def alone_by_accident() -> bool:
+    """Whether `accelerate launch --cpu` was told to start several processes and started this one:
+    it leaves them to MPI, which has then said nothing to this process."""
+    said = os.environ
+    return (
+        said.get("ACCELERATE_USE_CPU", "").lower() == "true"
+        and "MASTER_PORT" in said
+        and not any(name in said for name in _SIZES)
+    )
 
 
 def hush_others() -> None:

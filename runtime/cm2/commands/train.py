@@ -15,7 +15,7 @@ import click
 from cm2.commands.backends import python_option, see_permitted
 from cm2.commands.judge_options import judge_options, judge_settings, opened_judge
 from cm2.commands.judge_report import judge_text
-from cm2.commands.launched import hush_others
+from cm2.commands.launched import alone_by_accident, hush_others
 from cm2.commands.spec import open_or_exit
 from cm2.commands.train_options import as_settings, config_options
 from cm2.commands.world_options import world_option, world_settings
@@ -26,6 +26,10 @@ from cm2dsl.chat import ChatError
 NEEDED = ("torch", "transformers", "trl", "datasets")
 STOPPED = 1
 USER_ERROR = 2
+ALONE = (
+    "warning: accelerate started one process, for with --cpu it leaves --num_processes to MPI; "
+    "start N with: torchrun --standalone --nproc_per_node N -m cm2 train"
+)
 
 
 @click.command()
@@ -83,6 +87,8 @@ def command(
         return
     if spec is None:
         _fail("there is no SPEC; name a .cm2 file or a bundle: cm2 train SPEC")
+    if alone_by_accident():
+        click.echo(ALONE, err=True)
     settings = judge_settings(judge, judge_set)
     bundle = open_or_exit(spec, allow_python)
     see_permitted(bundle)
