@@ -13,6 +13,7 @@ import torch
 import transformers
 from rollout_doubles import tiny_tokenizer
 
+from cm2.rollout.dialogue import EpisodeError
 from cm2.rollout.generator import Usage
 from cm2.rollout.local import LocalGenerator
 from cm2.rollout.sampling import BAND, Sampling
@@ -274,6 +275,28 @@ def test_a_model_that_fails_fails_whoever_asks_and_later_askers_too(model: Any) 
                     await asyncio.wait_for(line.say([5], 3), 20)
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_model_that_gives_no_numbers_is_an_error_that_says_so(
+    model: Any, temperature: float
+) -> None:
+    class Broken(Rough):
+        def forward(self, **given: Any) -> Any:
+            out = super().forward(**given)
+            out.logits = out.logits * float("nan")
+            return out
+
+    sampling = Sampling(temperature=temperature)
+    generator = LocalGenerator(Broken(model, 0.0), ends=[3], pad=0, sampling=sampling)
+
+    async def work() -> None:
+        async with generator:
+            with generator.open(np.random.default_rng(0)) as line:
+                await asyncio.wait_for(line.say([5], 3), 20)
+
+    with pytest.raises(EpisodeError, match=r"are no numbers \(NaN\).*lower learning rate"):
+        asyncio.run(work())
 
 
 def test_a_dialogue_that_is_cancelled_leaves_the_others_alone(model: Any) -> None:

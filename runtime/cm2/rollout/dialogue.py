@@ -20,7 +20,7 @@ _UNREAD = "malformed"
 
 
 class EpisodeError(Exception):
-    """An episode that cannot be played within the limits."""
+    """An episode that cannot be played: not within the limits, or not by such a policy."""
 
 
 class JudgeFailure(Exception):  # noqa: N818 - named as ToolFailure is

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from math import isfinite
 from queue import SimpleQueue
 from time import perf_counter
 from types import TracebackType
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 
 from cm2.rollout.continuous import Continuous, Forward, Row
+from cm2.rollout.dialogue import EpisodeError
 from cm2.rollout.generator import Generator, Line, Sampled
 from cm2.rollout.passes import Cached, Whole, passes
 from cm2.rollout.sampling import BAND, Chosen, Sampling, choose
@@ -232,6 +234,12 @@ class _Worker:
         chosen = self._choose(logits, draws)
         tokens: list[int] = chosen.token.tolist()
         logprobs: list[float] = chosen.logprob.tolist()
+        if not all(map(isfinite, logprobs)):
+            raise EpisodeError(
+                "the policy's logits are no numbers (NaN): its weights are broken, as they are "
+                "after updates that were too large; begin with other weights, or train with a "
+                "lower learning rate"
+            )
         unsure = chosen.unsure.nonzero().squeeze(1).tolist()
         usage.add("sampling", perf_counter() - start)
         if unsure:

@@ -67,7 +67,8 @@ def choose(logits: torch.Tensor, draws: torch.Tensor, sampling: Sampling, band: 
 
     logits (B, V) in single precision, draws (B,) in double precision, each in [0, 1). The
     log-probabilities are those of the distribution that was drawn from: after the temperature and
-    whatever was left out; those of a greedy choice are the model's own.
+    whatever was left out; those of a greedy choice are the model's own. Where the logits are no
+    numbers, the log-probability is none either.
     """
     if sampling.temperature == 0:
         return _likeliest(logits, band)
@@ -82,7 +83,8 @@ def choose(logits: torch.Tensor, draws: torch.Tensor, sampling: Sampling, band: 
     total = sums[:, -1:]
     # A draw just below 1 must not be rounded up to the end, where nothing is left to be drawn.
     drawn = torch.minimum(draws.unsqueeze(1) * total, torch.nextafter(total, total - 1))
-    token = torch.searchsorted(sums, drawn, right=True)
+    # Of logits that are no numbers, which have no sum, the search finds nothing at all.
+    token = torch.searchsorted(sums, drawn, right=True).clamp_(max=sums.shape[1] - 1)
     above = sums.gather(1, token)
     below = torch.where(token > 0, sums.gather(1, (token - 1).clamp_(min=0)), 0.0)
     near = (drawn - below < band * below * (total - below)) | (
