@@ -6,6 +6,8 @@ What such a policy says is noise, so the checklist asks for letters that are in 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -282,11 +284,11 @@ class Rewards:
         self.validator = Validator(
             RunFolder(folder, {}), config, Watching(), lambda step: {"reward": self.left.pop(0)}
         )
-        self.validator.save = self.save
+        self.folder, self.validator.keep = folder, self.keep
 
-    def save(self, path: Path) -> None:
-        path.mkdir()
-        (path / "step").write_text(str(self.step))
+    def keep(self, name: str) -> None:
+        (self.folder / name).mkdir()
+        (self.folder / name / "step").write_text(str(self.step))
 
     def run(self, steps: int) -> bool:
         """The next steps, each of two updates; whether training is to stop."""
@@ -328,6 +330,30 @@ def test_patience_stops_a_run_at_its_last_validation(tmp_path):
     steps = Rewards(tmp_path / "run", [0.5, 0.4, 0.5], patience=2)
     assert not steps.run(14)
     assert steps.run(1)
+
+
+def test_no_checkpoint_says_that_a_run_that_was_stopped_is_to_go_on(tmp_path):
+    steps = Rewards(tmp_path / "run", [0.5, 0.4], patience=1)
+    steps.run(9)
+    control = TrainerControl(should_save=True)
+    steps.validator.on_step_end(None, TrainerState(global_step=20), control)
+    assert control.should_training_stop
+    assert not control.should_save
+
+
+def test_a_model_directory_whose_parts_do_not_fit_is_no_traceback(bundle, model, tmp_path):
+    cut, other, small = (shutil.copytree(model, tmp_path / name) for name in ("cut", "other", "s"))
+    os.truncate(cut / "model.safetensors", 1000)
+    config = json.loads((other / "config.json").read_text("utf-8"))
+    (other / "config.json").write_text(json.dumps({**config, "vocab_size": 200}), "utf-8")
+    fewer = AutoModelForCausalLM.from_pretrained(model)
+    fewer.resize_token_embeddings(200)
+    fewer.save_pretrained(small)
+    for folder in (cut, other):
+        with pytest.raises(ValueError, match="weights do not fit its config, or are cut short"):
+            load_policy(folder, bundle)
+    with pytest.raises(ValueError, match=r"its tokenizer has the token \d+, .* knows 200 tokens"):
+        load_policy(small, bundle)
 
 
 def test_weights_that_were_saved_are_given_back(bundle, model, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from cm2.bundle import Bundle
@@ -42,15 +43,29 @@ def load_policy(folder: Path | str, bundle: Bundle, dtype: str = "auto") -> Poli
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     if dtype == "auto":
         dtype = "bfloat16" if torch.cuda.is_available() else "float32"
-    if is_adapter(folder):
-        from peft import AutoPeftModelForCausalLM
-
-        model = AutoPeftModelForCausalLM.from_pretrained(folder, dtype=dtype).merge_and_unload()
-    else:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+    try:
+        model = _model(folder, dtype)
+    except (RuntimeError, SafetensorError) as error:
+        raise ValueError(f"its weights do not fit its config, or are cut short: {error}") from error
+    largest, known = (
+        max(tokenizer.get_vocab().values()),
+        model.get_input_embeddings().num_embeddings,
+    )
+    if largest >= known:
+        raise ValueError(
+            f"its tokenizer has the token {largest}, and the model knows {known} tokens"
+        )
     if torch.cuda.is_available():
         model.to("cuda")
     return Policy(model, codec_for(tokenizer, bundle))
+
+
+def _model(folder: Path | str, dtype: str) -> Any:
+    if not is_adapter(folder):
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+    from peft import AutoPeftModelForCausalLM
+
+    return AutoPeftModelForCausalLM.from_pretrained(folder, dtype=dtype).merge_and_unload()
 
 
 def is_adapter(folder: Path | str) -> bool:

@@ -144,6 +144,8 @@ class Validator(TrainerCallback):  # type: ignore[misc]  # transformers is not t
         self._watch.validated(summary)
         if self.progress.stops:
             control.should_training_stop = True
+            # Whoever went on from a mark of this step would take one step more before it stops.
+            control.should_save = False
 
     def state(self) -> dict[str, Any]:
         """What is to be remembered, as JSON."""
