@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -92,6 +93,23 @@ def test_what_is_wrong_in_a_setting_is_named_as_one():
         resolve([said("steps = 3"), settings(["stps=4"])])
     with pytest.raises(RunError, match="--set takes KEY=VALUE, and `steps` has no `=`"):
         settings(["steps"])
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("learning_rate=inf", "`learning_rate`: expected `float` <= 1000000000.0"),
+        ("beta=1e400", "`beta`: expected `float` <= 1000000000.0"),
+        ("learning_rate=nan", "`learning_rate`: expected `float` > 0.0"),
+        ("seed=4294967296", "`seed`: expected `int` <= 4294967295"),
+        ("steps=99999999999999999999999", "`steps`: expected `int` <= 1000000000"),
+        ("judge.engine=checks", "a judge's settings have a file of their own"),
+        ("world.user=x", "the simulator's settings have a file of their own"),
+    ],
+)
+def test_a_setting_that_is_out_of_bounds_or_elsewhere_is_refused(given, says):
+    with pytest.raises(RunError, match="--set: " + re.escape(says)):
+        resolve([settings([given])])
 
 
 def test_a_model_in_a_file_is_found_beside_it(tmp_path: Path):

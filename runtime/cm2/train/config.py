@@ -16,10 +16,11 @@ from cm2.rollout.dialogue import Limits
 from cm2.train.presets import TINY
 from cm2dsl.reward.credit import Baseline, Level, Scale, Unreached
 
-Count = Annotated[int, Meta(ge=1)]
-Number = Annotated[int, Meta(ge=0)]
-Positive = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1, le=10**9)]
+Number = Annotated[int, Meta(ge=0, le=10**9)]
+Seed = Annotated[int, Meta(ge=0, lt=2**32)]  # as numpy takes it
+Positive = Annotated[float, Meta(gt=0, le=1e9)]  # bounded: infinity is no setting
+NotNegative = Annotated[float, Meta(ge=0, le=1e9)]
 Share = Annotated[float, Meta(gt=0, lt=1)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 
@@ -155,7 +156,7 @@ class Config:
     """
 
     model: str | None = None
-    seed: Number = 0
+    seed: Seed = 0
     steps: Count = 200
     group: Annotated[int, Meta(ge=2)] = 8
     groups: Count = 8

@@ -152,7 +152,7 @@ def _known(layer: Layer, said: Mapping[str, Any], kind: type, path: tuple[str, .
     found: dict[str, Any] = {}
     for key, value in said.items():
         here = (*path, key)
-        if not path and key in _NAMED and layer.text:
+        if not path and key in _NAMED:
             raise RunError(f"{layer.at(here)}: {_NAMED[key]}")
         if key not in types:
             table = f" in `{'.'.join(path)}`" if path else ""
