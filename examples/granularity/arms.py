@@ -22,7 +22,7 @@ SEEDS = (0, 2, 3)
 codes yet, and there is next to nothing for a reward to tell apart (README.md)."""
 RATE, HOT = 1e-3, 2e-3
 """The learning rate of the study, and one at which a policy this small is at the edge."""
-HOT_NOISES = (0.0, 0.2)
+HOT_GROUPS, HOT_NOISES = (8,), (0.0, 0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,9 @@ SIZES = {
 
 def arms() -> list[Arm]:
     """All runs, one seed after the other: what is there when a study stops early is balanced."""
-    noises = {RATE: NOISES, HOT: HOT_NOISES}
+    grids = ((RATE, GROUPS, NOISES), (HOT, HOT_GROUPS, HOT_NOISES))
     return [
         Arm(level, noise, group, rate, seed)
-        for rate, seed, group in product((RATE, HOT), SEEDS, GROUPS)
-        for noise, level in product(noises[rate], LEVELS)
+        for rate, groups, noises in grids
+        for seed, group, noise, level in product(SEEDS, groups, noises, LEVELS)
     ]

@@ -245,7 +245,7 @@ def test_the_command_trains_draws_and_writes_its_page(toy: Path) -> None:
     assert all(0 <= point.truth <= 1 for one in found for point in one.points)
     for name in ("curves-lr0.001.png", "measures-lr0.001.png"):
         assert (toy / "results" / name).read_bytes().startswith(b"\x89PNG")
-    assert "2 of 108 runs" in (toy / "README.md").read_text("utf-8")
+    assert "2 of 90 runs" in (toy / "README.md").read_text("utf-8")
     assert len((toy / "results" / "runs.csv").read_text("utf-8").splitlines()) == 3
 
 
