@@ -180,3 +180,25 @@ def test_the_documentation_has_every_key_and_every_option():
     for parameter in command.params:
         if parameter.name in FIELDS:
             assert f"`{parameter.opts[0]}" in table, parameter.opts[0]
+
+
+def test_a_schedule_gets_what_it_needs_and_what_else_is_said_of_it(tmp_path):
+    said = {"lr_scheduler_kwargs": {"min_lr_ratio": 0.1}}
+    arguments = grpo_arguments(Config(steps=30, trl=said), tmp_path)
+    assert arguments.lr_scheduler_kwargs == {"num_decay_steps": 10, "min_lr_ratio": 0.1}
+
+
+def test_importance_is_that_of_a_sequence_where_the_loss_is_made_for_it(tmp_path):
+    levels = {
+        loss: grpo_arguments(Config(loss=loss), tmp_path).importance_sampling_level
+        for loss in ("dapo", "luspo")
+    }
+    assert levels == {"dapo": "token", "luspo": "sequence"}
+    with pytest.raises(RunError, match="is `token` or `sequence`, not `x`"):
+        check_trl({"importance_sampling_level": "x"})
+
+
+@pytest.mark.parametrize("key", ["lr_scheduler_type", "use_liger_kernel"])
+def test_what_a_run_could_not_go_on_with_is_refused(key):
+    with pytest.raises(RunError, match=f"`trl.{key}` cannot be set: "):
+        check_trl({key: True})

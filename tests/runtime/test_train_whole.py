@@ -254,6 +254,20 @@ def test_checkpointing_changes_no_number(bundle, model, tmp_path):
     assert losses[0] == pytest.approx(losses[1], abs=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"sync_ref_model": True}, "while `beta=0.0`"),
+        ({"optim": "adamw_bnb_8bit"}, "install `bitsandbytes`"),
+        ({"lr_scheduler_kwargs": {"slope": 2}}, "unexpected keyword argument 'slope'"),
+    ],
+)
+def test_what_trl_finds_wrong_when_it_starts_is_told_in_words(bundle, model, tmp_path, given, says):
+    config = replace(CONFIG, model=str(model), trl=given)
+    with pytest.raises(RunError, match=f"TRL does not take these arguments: .*{says}"):
+        train(bundle, config, tmp_path / "run")
+
+
 def test_a_module_that_is_not_there_cannot_be_adapted(bundle, model, tmp_path):
     config = replace(CONFIG, model=model, lora=Lora(targets=("q_prj",)))
     with pytest.raises(

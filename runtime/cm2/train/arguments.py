@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
@@ -47,6 +48,7 @@ REFUSED: Mapping[str, str] = {
     "warmup_steps": f"{_OURS}: set `warmup`",
     "weight_decay": f"{_OURS}: set `weight_decay`",
     "max_grad_norm": f"{_OURS}: set `max_grad_norm`",
+    "lr_scheduler_type": f"{_OURS}: set `schedule`",
     "temperature": f"{_OURS}: set `sampling.temperature`",
     "top_p": f"{_OURS}: set `sampling.top_p`",
     "top_k": f"{_OURS}: set `sampling.top_k`",
@@ -86,6 +88,10 @@ REFUSED: Mapping[str, str] = {
             "vllm_structured_outputs_regex",
         ),
         _PLAYED,
+    ),
+    **dict.fromkeys(
+        ("use_liger_kernel", "liger_kernel_config"),
+        "its loss takes one advantage a rollout, and here each token has its own",
     ),
     "model_init_kwargs": "the model is loaded before TRL sees it",
     "mask_truncated_completions": "a dialogue that hits a limit is a fact about the policy",
@@ -133,6 +139,9 @@ def check_trl(given: Mapping[str, Any]) -> None:
         if key not in known:
             allowed = [one for one in known - REFUSED.keys() if "vllm" not in one]
             raise RunError(f"TRL's GRPOConfig has no `{key}`; {suggest(key, allowed)}")
+    level = given.get("importance_sampling_level", "token")
+    if level not in ("token", "sequence"):
+        raise RunError(f"`trl.importance_sampling_level` is `token` or `sequence`, not `{level}`")
 
 
 def check_reports(names: Sequence[str]) -> None:
@@ -198,13 +207,28 @@ def grpo_arguments(
         "disable_tqdm": True,
     }
     if config.schedule == "decay":
-        down = round(config.decay * trl_steps(config))
-        arguments["lr_scheduler_kwargs"] = {"num_decay_steps": down}
+        arguments["lr_scheduler_kwargs"] = {
+            "num_decay_steps": round(config.decay * trl_steps(config))
+        }
+    if config.loss == "luspo":  # what it is said of: TRL's default is right for the other losses
+        arguments["importance_sampling_level"] = "sequence"
+    given = dict(config.trl)
+    for name in arguments.keys() & given.keys():  # a table adds to what is said here
+        if isinstance(arguments[name], dict) and isinstance(given[name], Mapping):
+            given[name] = arguments[name] | dict(given[name])
+    with taken():
+        return GRPOConfig(**arguments | dict(samples) | given)
+
+
+@contextmanager
+def taken() -> Iterator[None]:
+    """Raises RunError in place of what TRL and transformers raise for arguments that they do not
+    take, or cannot for want of a package."""
     try:
-        return GRPOConfig(**arguments | dict(samples) | dict(config.trl))
+        yield
     except (TypeError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())
-        raise RunError(f"TRL does not take these arguments: {reason}") from None
+        raise RunError(f"TRL does not take these arguments: {reason}") from error
 
 
 def passes_of(config: Config, processes: int) -> tuple[int, int]:

@@ -40,6 +40,7 @@ PAPER: Mapping[str, Any] = {
     "iterations": 1,
     "updates": 1,
     "truncate": 2.0,
+    "trl": {"use_bias_correction_kl": False},
     "gradient_checkpointing": True,
     "credit": {"scale": "none", "min_group": 4},
     "sampling": {"temperature": 1.0, "top_p": 1.0, "top_k": 0},
@@ -59,6 +60,7 @@ released: namezhenzhang/CM2-RLCR-Tool-Agent at 56b8d08, pipeline/5_rl_training/t
 | weight_decay 0.01, max_grad_norm 1 | not set: the defaults of verl 0.6.1's actor |
 | loss dapo | loss_agg_mode=token-mean: every sampled token of the batch weighs the same |
 | beta 1e-4 | kl_loss_coef=0.0001 with kl_loss_type=low_var_kl, the estimator that TRL uses, too |
+| trl.use_bias_correction_kl false | verl weighs no KL by importance; TRL does by default |
 | epsilon 0.2 | not set: clip_ratio of verl 0.6.1 |
 | iterations 1, updates 1 | ppo_mini_batch_size=TRAIN_BATCH_SIZE, ppo_epochs 1 by default |
 | truncate 2 | rollout_correction.rollout_is=token, rollout_is_threshold=2.0 |

@@ -18,6 +18,7 @@ from trl.models.utils import disable_gradient_checkpointing
 
 from cm2.rollout.dialogue import Rollout
 from cm2.rollout.stage import Played
+from cm2.train.arguments import taken
 from cm2.train.checkpoint import Checkpoints, numbered
 from cm2dsl.reward.credit import RolloutCredit
 
@@ -39,7 +40,8 @@ class ChecklistTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         """Where `checkpoints` is given, each one that TRL writes becomes a mark of it. `figures`
         are logged with TRL's own of each step, and so go wherever these go. `truncate` bounds the
         importance of a token; None leaves it out."""
-        super().__init__(*args, reward_funcs=[reward], rollout_func=rollout_func, **kwargs)
+        with taken():
+            super().__init__(*args, reward_funcs=[reward], rollout_func=rollout_func, **kwargs)
         self._checkpoints = checkpoints
         self._figures = figures
         self._truncate = truncate
@@ -90,6 +92,14 @@ class ChecklistTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         if self._figures is not None and "loss" in logs:
             logs.update(self._figures())
         super().log(logs, start_time)
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+        with taken():
+            return super().create_optimizer(*args, **kwargs)
+
+    def create_scheduler(self, *args: Any, **kwargs: Any) -> Any:
+        with taken():
+            return super().create_scheduler(*args, **kwargs)
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """None: it would be written beside the checkpoints, about a model that is not there."""
