@@ -44,6 +44,12 @@ def test_anything_else_in_the_way_is_an_error_and_stays(tmp_path, make, message)
     assert path.exists()
 
 
+def test_a_folder_that_cannot_be_made_is_told_in_words(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be a run folder: not a directory; choose another"):
+        RunFolder(tmp_path / "file" / "run", {})
+
+
 def test_a_folder_that_failed_to_write_leaves_the_old_one(tmp_path):
     folder = RunFolder(tmp_path / "run", {})
     folder.write_folder("model", lambda path: (path.mkdir(), (path / "weights").write_text("old")))
@@ -165,3 +171,11 @@ def test_a_full_disk_is_told_with_what_to_do(tmp_path):
 def test_an_error_that_is_not_the_disks_stays_what_it_is(tmp_path):
     with pytest.raises(RuntimeError, match="another"), disk_full(tmp_path):
         raise RuntimeError("another")
+
+
+def test_a_run_of_another_config_says_in_what_it_differs(tmp_path):
+    RunFolder(tmp_path / "run", {"steps": 3, "credit": {"level": None, "scale": "std"}}).close()
+    with pytest.raises(
+        RunError, match=r"\(`steps` was 3, `credit.level` was null\); give the same"
+    ):
+        RunFolder(tmp_path / "run", {"steps": 4, "credit": {"level": "turn", "scale": "std"}})

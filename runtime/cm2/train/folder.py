@@ -34,6 +34,10 @@ _NO_ROOM = 1_000_000
 """Bytes: whoever fails to write with less than this left failed for want of room."""
 
 
+_SHOWN = 3
+"""Of the options in which two runs differ, how many are named."""
+
+
 class RunError(Exception):
     """A run that cannot start or go on; the message says why and what to do."""
 
@@ -42,8 +46,8 @@ class RunFolder:
     """The folder of one run. `resumed` is whether it held an unfinished run of the same config."""
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
-        """Raises RunError where the folder holds something else, a run that is finished, or one
-        that another process is at."""
+        """Raises RunError where the folder cannot be written or holds something else: files of
+        others, or a run that is finished, of another config, or in another process."""
         self.path = path
         self.resumed = False
         self.writes = True
@@ -51,12 +55,18 @@ class RunFolder:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             self._check_ours()
             self.resumed = (path / CONFIG).exists()
-        path.mkdir(parents=True, exist_ok=True)
-        self._take()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._take()
+            if not self.resumed:
+                self.write_json(CONFIG, config)
+        except OSError as error:
+            reason = (error.strerror or "it cannot be written").lower()
+            raise RunError(
+                f"`{path}` cannot be a run folder: {reason}; choose another --out"
+            ) from error
         if self.resumed:
             self._check_same(config)
-        else:
-            self.write_json(CONFIG, config)
 
     @classmethod
     def shared(cls, path: Path, config: Mapping[str, Any], ranks: Ranks) -> RunFolder:
@@ -92,10 +102,15 @@ class RunFolder:
             raise RunError(f"{here}: it holds a finished run; choose another --out")
 
     def _check_same(self, config: Mapping[str, Any]) -> None:
-        if self.read_json(CONFIG) != json.loads(json.dumps(config)):
+        theirs, ours = _leaves(self.read_json(CONFIG)), _leaves(json.loads(json.dumps(config)))
+        differ = [key for key in {**ours, **theirs} if theirs.get(key) != ours.get(key)]
+        if differ:
+            shown = [f"`{key}` was {json.dumps(theirs.get(key))}" for key in differ[:_SHOWN]]
+            more = f" and {len(differ) - _SHOWN} more" if len(differ) > _SHOWN else ""
             raise RunError(
                 f"`{self.path}` exists and is not empty: it holds an unfinished run with other "
-                "options or another spec; give the same ones to resume it, or choose another --out"
+                f"options or another spec ({', '.join(shown)}{more}); "
+                "give the same ones to resume it, or choose another --out"
             )
 
     def _take(self) -> None:
@@ -188,6 +203,17 @@ class RunFolder:
         """The value of a JSON file, None where there is no such file."""
         path = self.path / name
         return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+
+def _leaves(tree: Any, path: str = "") -> dict[str, Any]:
+    """The values of a tree of tables by their keys, such as `credit.level`; a file's is `sources`
+    and its name."""
+    if not isinstance(tree, Mapping) or not tree:
+        return {path: tree}
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        found |= _leaves(value, f"{path}.{key}" if path else key)
+    return found
 
 
 @contextmanager
