@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from judge_server import refusing_port
 from rollout_doubles import desk, tiny_tokenizer
 from training_server import HttpSyncer, TrainingServer
 
+from cm2.commands.train import command
 from cm2.judge.engine import EngineError
 from cm2.rollout.limits import Limits
 from cm2.train.config import Config, Generation, Lora, Tiny, Validation
@@ -273,3 +275,15 @@ def test_without_a_gpu_or_vllm_the_error_names_the_setting_that_needs_neither(
     assert said.startswith("`generation.backend` is `colocate`, and ")
     assert "vLLM is not installed" in said or "there is no GPU" in said
     assert said.endswith("or sample in this process: --set generation.backend=local")
+
+
+def test_a_preset_for_a_gpu_says_on_a_cpu_what_to_set(folder: Path, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    spec = str(Path(__file__).parents[2] / "specs" / "airline.cm2")
+    told = ["--preset", "1gpu", "--model", str(folder), "--allow-python"]
+    done = CliRunner().invoke(command, [spec, *told, "--out", str(tmp_path / "run")])
+    assert done.exit_code == 2
+    assert "error: `generation.backend` is `colocate`, and " in done.output
+    assert "--set generation.backend=local" in done.output
+    assert not (tmp_path / "run").exists()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from traceback import walk_tb
 from typing import Any, Protocol
 
 import httpx
@@ -159,15 +160,25 @@ class Served:
 
 @contextmanager
 def starting(config: Config) -> Iterator[None]:
-    """Raises RunError for whatever keeps an engine from starting: it is vLLM's or TRL's to say."""
+    """Raises RunError for whatever keeps an engine from starting, in vLLM's words."""
     try:
         yield
-    except (RunError, EngineError):
+    except EngineError:
         raise
     except Exception as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:600]
+        broke = error.__cause__ if isinstance(error, RunError) else error
+        if broke is None or not _is_vllms(broke):
+            raise
+        said = " ".join(f"{type(broke).__name__}: {broke}".split())[:600]
         where = address(config) if config.generation.backend == "server" else "this GPU"
         raise RunError(f"vLLM cannot be used on {where}: {said}; {LOCAL}") from error
+
+
+def _is_vllms(error: BaseException) -> bool:
+    """Whether vLLM, or TRL's way to it, was at work when it was raised."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    names = (frame.f_globals.get("__name__", "") for frame in frames)
+    return any(name.startswith(("vllm.", "trl.generation.")) for name in names)
 
 
 @contextmanager
