@@ -27,7 +27,8 @@ from cm2.rollout.report import record, summarise
 from cm2.rollout.stage import Played, Stage
 from cm2.train.config import Config, Credit, Tiny
 from cm2.train.credit import assigned, group_credit
-from cm2.train.run import split, train
+from cm2.train.run import train
+from cm2.train.split import split
 from cm2.train.tiny import build_model
 from cm2dsl.reward.instance import instances
 from cm2dsl.reward.verdict import Verdict

@@ -20,7 +20,8 @@ from cm2.rollout.dialogue import Limits
 from cm2.rollout.stage import Stage
 from cm2.train.config import DEMONSTRATION, Config
 from cm2.train.folder import RunError
-from cm2.train.run import split, train
+from cm2.train.run import train
+from cm2.train.split import split
 from cm2dsl.reward.instance import instances
 
 SPEC = Path(__file__).parents[2] / "specs" / "airline.cm2"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ from cm2.train.meter import Meter, total
 from cm2.train.policy import dtype_of, starting_policy
 from cm2.train.ranks import Ranks
 from cm2.train.rows import RowSampler
+from cm2.train.split import Rows, split
 from cm2.train.step import play_step
 from cm2.train.trainer import ChecklistTrainer, columns
 from cm2.train.validation import VALIDATION, Validator, divided, keep_best
@@ -53,9 +54,8 @@ from cm2.train.vllm import LOCAL
 from cm2.train.watch import Watch
 from cm2.train.weights import adapter, load_weights, merge
 from cm2.train.whole import Gathered, Whole, see_divided
-from cm2.train.wire import Sent, sent
-from cm2dsl.reward.instance import Instance, instances
-from cm2dsl.reward.plan import credit_task
+from cm2.train.wire import shared
+from cm2dsl.reward.instance import Instance
 
 MODEL = "model"
 ADAPTER = "adapter"
@@ -113,21 +113,6 @@ def train(
                 run.close()
     finally:
         folder.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What is trained on, what validates, and the other rows that are held out."""
-
-    training: list[Instance]
-    validation: list[Instance]
-    heldout: list[Instance]
-
-    @property
-    def reported(self) -> list[Instance]:
-        """What the table of before and after plays: where the spec holds out nothing, the rows that
-        are trained on."""
-        return self.heldout or self.training
 
 
 class _Run:
@@ -247,24 +232,13 @@ class _Run:
 
     def play(self, rows: Sequence[Instance], keys: Sequence[Key]) -> list[Played]:
         """A rollout and its score for each row: every process plays its part, and has them all."""
-        stage, mine = self.stage, self.ranks.share(len(rows))
+        stage, generator = self.stage, self.generator
         assert stage is not None
-        if self.ranks.count == 1:
-            return stage.play(rows, self.generator, keys)
-        own: list[Played] = []
-
-        def part() -> list[Sent]:
-            own.extend(stage.play(rows[mine], self.generator, keys[mine]))
-            return [sent(one) for one in own]
-
-        everyone = self.ranks.gathered(part)
-        judged = self.judge is not None
-        played = [
-            one.received(self.bundle.plan(row, judged))
-            for one, row in zip(everyone, rows, strict=True)
-        ]
-        played[mine] = own
-        return played
+        return shared(
+            lambda part: stage.play(rows[part], generator, keys[part]),
+            [self.bundle.plan(row, self.judge is not None) for row in rows],
+            self.ranks,
+        )
 
     # --- GRPO: rollout, judge, credit, and TRL's update -------------------------------------------
 
@@ -386,23 +360,3 @@ class _Run:
                 played += self.play(part, keys)
         self.folder.append(ROLLOUTS, (record(one, phase, step) for one in played))
         return {**summarise(played), **self.meter.read()}
-
-
-def split(bundle: Bundle, judged: bool = False) -> tuple[list[Instance], list[Instance]]:
-    """(training, held-out) instances of the tasks that can be rewarded.
-
-    Those are all with an item, where there is a judge; else those where checks alone can.
-    Raises RunError where there is nothing to train on.
-    """
-    usable = [one for one in instances(bundle.spec) if credit_task(one.task, judged)[1]]
-    training = [one for one in usable if one.split == "train"]
-    if not training and judged:
-        raise RunError(
-            f"no task of `{bundle.spec.domain}` has a training row and an item to reward"
-        )
-    if not training:
-        raise RunError(
-            f"no task of `{bundle.spec.domain}` has a training row and an item that a `check` "
-            "decides; without a judge there is nothing to reward: name one with --judge"
-        )
-    return training, [one for one in usable if one.split == "heldout"]
