@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -178,6 +181,30 @@ def test_a_run_goes_on_where_its_server_went_away(
     lines = (tmp_path / "run" / "metrics.jsonl").read_text("utf-8").splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2]
     assert "weights" in json.loads(lines[0])["phases"]
+
+
+@pytest.mark.long
+def test_two_processes_sample_from_one_server_when_the_first_has_given_it_the_weights(
+    server: TrainingServer, folder: Path, tmp_path: Path
+) -> None:
+    rows = ("AB12", "CD34", "EF56", "GH78")
+    bundle = desk(tmp_path, rows, heldout=2)
+    script = Path(__file__).with_name("served_rank.py")
+    launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    done = subprocess.run(
+        [sys.executable, "-m", *launcher, script, server.root, bundle.path, folder, tmp_path / "r"],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for rank in range(2):
+        seen = json.loads((tmp_path / f"r.{rank}").read_text("utf-8"))
+        assert [gap < 1e-4 and tokens > 1 for gap, tokens in seen] == [True, True], seen
+    rounds = " ".join(word for word in server.log if not word.startswith("/")).split("weights")[1:]
+    assert [one.split()[0] for one in rounds] == ["forget"] * 4
 
 
 def test_a_server_that_keeps_old_prefixes_ends_the_run(

@@ -14,8 +14,6 @@ from dataclasses import asdict
 from traceback import walk_tb
 from typing import Any, Protocol
 
-import httpx
-
 from cm2.judge.engine import EngineError
 from cm2.rollout.generator import Generator
 from cm2.rollout.in_vllm import VllmGenerator
@@ -26,7 +24,7 @@ from cm2.train.clock import Clock
 from cm2.train.config import Config
 from cm2.train.folder import RunError
 from cm2.train.ranks import Ranks
-from cm2.train.vllm import LOCAL, address, see_installed, see_server, see_weights_taken
+from cm2.train.vllm import LOCAL, address, asking, see_installed, see_server, see_weights_taken
 
 FORGETS = 60.0
 """Seconds in which a server must have forgotten its prefixes."""
@@ -148,7 +146,7 @@ class Served:
         """A server rests by itself."""
 
     def _forget(self) -> None:
-        with httpx.Client(timeout=FORGETS, trust_env=False) as client:
+        with asking(self._where, FORGETS) as client:
             reply = client.post(f"{self._where}/reset_prefix_cache")
         if reply.status_code != 200 or not reply.json().get("success"):
             raise EngineError(

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import torch
 
-from cm2.judge.endpoint.connection import is_url
+from cm2.judge.endpoint.connection import is_url, proxy_before
 from cm2.train.config import Config
 from cm2.train.folder import RunError
 
@@ -20,7 +20,6 @@ _SERVE = (
     "VLLM_SERVER_DEV_MODE=1 vllm serve {model} --weight-transfer-config "
     '\'{{"backend": "nccl"}}\' --logprobs-mode processed_logprobs'
 )
-_WAIT = httpx.Timeout(10.0)
 
 
 def see_installed(config: Config) -> None:
@@ -48,6 +47,13 @@ def address(config: Config) -> str:
     return url.rstrip("/").removesuffix("/v1").rstrip("/")
 
 
+def asking(where: str, seconds: float = 10.0) -> httpx.Client:
+    """A client for the server. As for rollouts, the environment's proxies and certificates count,
+    and no proxy stands between a machine and itself."""
+    trusts = where.startswith("https:") or proxy_before(where) is not None
+    return httpx.Client(timeout=seconds, trust_env=trusts)
+
+
 def see_server(config: Config) -> str:
     """What the server calls the model.
 
@@ -72,7 +78,7 @@ def see_weights_taken(config: Config) -> None:
     """Raises RunError where the server was started in a way that it takes no weights."""
     where = address(config)
     how = f"start it as: {_SERVE.format(model=config.model)}"
-    with _client() as client:
+    with asking(where) as client:
         try:
             reply = client.get(f"{where}/server_info", params={"config_format": "json"})
         except httpx.HTTPError as error:
@@ -87,7 +93,7 @@ def see_weights_taken(config: Config) -> None:
 
 def _card(config: Config, where: str) -> tuple[str, Mapping[str, Any]]:
     """The model that is meant, as the server describes it."""
-    with _client() as client:
+    with asking(where) as client:
         try:
             reply = client.get(f"{where}/v1/models")
         except httpx.HTTPError as error:
@@ -124,10 +130,6 @@ def _is_ours(config: Config, card: Mapping[str, Any]) -> bool:
     ours = Path(config.model)
     said = [one for one in (card.get("id"), card.get("root")) if isinstance(one, str)]
     return any(one == config.model or Path(one) == ours.resolve() for one in said)
-
-
-def _client() -> httpx.Client:
-    return httpx.Client(timeout=_WAIT, trust_env=False)
 
 
 def _read(where: str, reply: httpx.Response) -> Mapping[str, Any]:
