@@ -22,6 +22,8 @@ from rollout_doubles import desk, tiny_tokenizer
 from transformers import AutoModelForCausalLM
 
 from cm2.cli import main
+from cm2.rollout.output import RolloutFile
+from cm2.scoring.places import OutputFault
 from cm2.train.config import Tiny
 from cm2.train.tiny import build_model
 
@@ -386,3 +388,20 @@ def test_a_spec_with_a_model_behind_its_tools_or_users_needs_its_settings(
     said = rollout(place, spec="llm.cm2")
     assert said.exit_code == 2
     assert "[user]" in said.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
+def test_a_file_that_another_run_writes_is_left_alone(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    first = RolloutFile(out, {"spec": "a"})
+    first.rows.take(0, {"id": "0-0-0"})
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for key, restart in (({"spec": "a"}, False), ({"spec": "b"}, False), ({"spec": "a"}, True)):
+        with pytest.raises(OutputFault, match="another run is writing"):
+            RolloutFile(out, key, restart=restart)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    first.pause()
+    second = RolloutFile(out, {"spec": "a"})
+    assert second.rows.done == 1
+    second.finish()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]

@@ -134,10 +134,11 @@ def command(
         bundle = _replaying(bundle)
     see_permitted(bundle)
     reads = Reads(
-        (*replay, *([] if world is None else [world])),
+        replay,
         spec_files(spec, bundle),
         spec if spec.is_dir() else None,
         judge_files(settings, judge),
+        () if world is None else (world,),
     )
     try:
         for written in (out, record):

@@ -52,15 +52,17 @@ class RolloutFile:
         self.path = path
         self._state = state_path(path)
         partial = partial_path(path)
+        there = partial.stat().st_size if partial.exists() else 0
+        self._part = Partial(path, there)
         kept = done = 0
         if restart:
             self._state.unlink(missing_ok=True)
-        elif partial.exists() and partial.stat().st_size:
+        elif there:
             self._check(key)
             whole = partial.read_bytes()
             kept = whole.rfind(b"\n") + 1  # what comes after was being written
             done = whole.count(b"\n", 0, kept)
-        self._part = Partial(path, kept)  # rows of another run are gone before this one's key is
+        self._part.cut(kept)  # rows of another run are gone before this one's key is
         fresh = self._state.with_name(self._state.name + ".new")
         fresh.write_text(json.dumps(dict(key)), encoding="utf-8")
         fresh.replace(self._state)
@@ -72,9 +74,11 @@ class RolloutFile:
             other = json.loads(self._state.read_text(encoding="utf-8"))
             differs = [name for name in key if other.get(name) != key[name]]
         except (OSError, ValueError, AttributeError):
+            self._part.file.close()
             message = f"{left} was left by an interrupted run, and cannot be gone on with"
             raise OutputFault(message, "begin anew with --restart") from None
         if differs:
+            self._part.file.close()
             message = f"{left} is of a run with another {' and another '.join(differs)}"
             help = "finish that run with its own command, or begin anew with --restart"
             raise OutputFault(message, help)

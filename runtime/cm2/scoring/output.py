@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from cm2.formats.record import Reject
 from cm2.scoring.places import (
     OutputFault,
+    lock,
     partial_path,
     rejects_path,
     state_path,
@@ -49,10 +50,22 @@ class Partial:
     """A file that has its name once it is whole; until then `.partial` follows it."""
 
     def __init__(self, final: Path, size: int = 0) -> None:
-        """Go on after the first `size` bytes of what is there. Raises OSError."""
+        """Go on after the first `size` bytes of what is there, which no other run writes.
+
+        Raises OutputFault where one does, and OSError.
+        """
         self.final = final
         self.path = partial_path(final)
         self.file: BinaryIO = self.path.open("r+b" if self.path.exists() else "w+b")
+        try:
+            lock(self.file, self.path)
+            self.cut(size)
+        except BaseException:
+            self.file.close()
+            raise
+
+    def cut(self, size: int) -> None:
+        """Go on after the first `size` bytes. Raises OSError."""
         self.file.truncate(size)
         self.file.seek(size)
 

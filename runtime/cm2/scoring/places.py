@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 
 class OutputFault(Exception):  # noqa: N818 - a fault of what is there
@@ -20,6 +22,7 @@ class OutputFault(Exception):  # noqa: N818 - a fault of what is there
 class Reads:
     """What a run reads: dialogues, and a spec with its files, or all that is in a bundle's folder.
 
+    `settings` are other files of the run's own, such as that of `--world`.
     `spec_files` are those of a spec that is a file, `bundle` is the folder of one that is none.
     `judge` are the files and folders that a judge reads or keeps; some may not be there yet.
     """
@@ -28,6 +31,28 @@ class Reads:
     spec_files: Sequence[Path] = ()
     bundle: Path | None = None
     judge: Sequence[Path] = ()
+    settings: Sequence[Path] = ()
+
+
+def lock(file: BinaryIO, path: Path) -> None:
+    """Keep a file that was just opened at `path` from other runs until it is closed.
+
+    Where there are no such locks (Windows, some network file systems) nobody is kept from it.
+    Raises OutputFault where another run has it, or had it and gave it its name meanwhile.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return
+    taken = OutputFault(f"another run is writing `{path}`", "wait for it, or name another file")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise taken from None
+    except OSError:
+        return
+    if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+        raise taken
 
 
 def rejects_path(out: Path) -> Path:
@@ -94,6 +119,8 @@ def _refuse(path: Path, reads: Reads) -> None:
         raise OutputFault(f"`{path}` is there and is no file", "name another file")
     if _is_one_of(path, reads.dialogues):
         raise OutputFault(f"`{path}` is a file of dialogues", help)
+    if _is_one_of(path, reads.settings):
+        raise OutputFault(f"`{path}` is a file of settings", help)
     if _is_one_of(path, reads.spec_files):
         raise OutputFault(f"`{path}` is a file of the spec", help)
 
