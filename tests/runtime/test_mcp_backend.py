@@ -230,12 +230,19 @@ def test_a_server_that_cannot_be_reached_is_named_with_what_it_wrote() -> None:
     gone = {"command": sys.executable, "args": ["-c", "raise SystemExit('no licence found')"]}
     with pytest.raises(SimulationError, match=r"the server `desk`: .*no licence found"):
         opened(gone)
-    with pytest.raises(SimulationError, match=r"the server `desk`: .*no-such-command"):
+    with pytest.raises(
+        SimulationError, match=r"the server `desk`: there is no program `no-such-command`"
+    ):
         opened({"command": "no-such-command"})
     with pytest.raises(SimulationError, match="the server `desk`: "):
         opened({"url": "http://127.0.0.1:9/mcp"})
     with pytest.raises(SimulationError, match="no variable `NO_SUCH_KEY`"):
         opened({**STDIO, "env": ["NO_SUCH_KEY"]})
+
+
+def test_a_name_for_a_tool_that_the_spec_lacks_is_a_mistake(url: str) -> None:
+    with pytest.raises(SimulationError, match=r"\[mcp.desk.tools\]: the spec has no tool `blance`"):
+        opened({"url": url, "tools": {**RENAMED, "blance": "balance"}})
 
 
 def test_without_settings_the_run_ends_only_when_a_call_reaches_the_server() -> None:

@@ -226,6 +226,8 @@ def _in_words(error: msgspec.ValidationError, settings: type[Settings]) -> str:
     if "unknown field" in says:
         key = says.split("`")[1]
         return f"there is no `{key}`; {suggest(key, settings.__struct_encode_fields__)}"
+    if "missing required field" in says:
+        return f"it needs `{says.split('`')[1]}`"
     what, _, place = says.partition(" - at ")
     key = place.strip("`").removeprefix("$.").removeprefix("$")
     what = what[:1].lower() + what[1:]

@@ -85,6 +85,11 @@ class RealTools:
             await session.close()
 
     def _see_fit(self, tools: Sequence[ir.Tool]) -> None:
+        for name in self.server.tools:
+            if all(name != tool.name for tool in tools):
+                near = suggest(name, [tool.name for tool in tools])
+                where = f"[mcp.{self.name}.tools]"
+                raise SimulationError(f"{where}: the spec has no tool `{name}`; {near}")
         faults = [
             f"  {tool.name}: {fault}"
             for tool in tools

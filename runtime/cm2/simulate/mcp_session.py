@@ -161,11 +161,20 @@ class Session:
         except BaseException as error:
             if not self._ready.done():
                 known = isinstance(error, SimulationError)
-                failure = error if known else ToolFailure(f"{self._name}: {_reason(error)}")
+                failure = error if known else ToolFailure(f"{self._name}: {self._missing(error)}")
                 self._ready.set_exception(failure)
                 self._ready.exception()  # it may be that nobody waits any more
             elif isinstance(error, asyncio.CancelledError):
                 raise
+
+    def _missing(self, error: BaseException) -> str:
+        """Why there is no session."""
+        command, first = self._connector.server.command, error
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        if command is not None and isinstance(first, FileNotFoundError):
+            return f"there is no program `{command}` to start"
+        return _reason(error)
 
     async def _within(self, work: Any, what: str) -> Any:
         from mcp import MCPError
