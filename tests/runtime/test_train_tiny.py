@@ -11,6 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from cm2.rollout.codec import Codec
 from cm2.train.coldstart import cold_start, encode
 from cm2.train.config import Tiny
+from cm2.train.folder import RunError
+from cm2.train.policy import cold_started
 from cm2.train.relabel import Relabeller
 from cm2.train.tiny import build_model
 from cm2.trajectory import Call, Step, Trajectory, Turn
@@ -127,3 +129,8 @@ def test_cold_start_lowers_the_loss_and_is_the_same_for_the_same_seed(tokenizer)
         losses.append(seen)
     assert losses[0] == losses[1]
     assert losses[0][-1] < 0.5 * losses[0][0]
+
+
+def test_heads_that_cannot_share_the_width_are_told_in_words(tokenizer):
+    with pytest.raises(RunError, match=r"3 heads .* cannot share it.* a multiple of 6"):
+        cold_started(None, [], Tiny(heads=3), positions=9, seed=0, on_step=lambda *_: None)

@@ -117,7 +117,15 @@ def cold_started(
     seed: int,
     on_step: Callable[[int, float], None],
 ) -> Policy:
-    """A tiny policy, trained on `recordings` alone (give those of training rows)."""
+    """A tiny policy, trained on `recordings` alone (give those of training rows).
+
+    Raises RunError where its sizes do not fit.
+    """
+    if tiny.hidden % (2 * tiny.heads):
+        raise RunError(
+            f"`tiny.hidden` is {tiny.hidden}, and {tiny.heads} heads (`tiny.heads`) "
+            f"cannot share it: rotary positions take it to be a multiple of {2 * tiny.heads}"
+        )
     tokenizer = build_tokenizer(_texts(recordings), tiny.vocabulary)
     model = build_model(tokenizer, tiny, positions=positions, seed=seed)
     codec = codec_for(tokenizer, bundle)
