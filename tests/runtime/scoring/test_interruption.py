@@ -111,7 +111,7 @@ def test_several_presses_interrupt_once_also_the_processes(
 WHILE_IT_LOADS = """
 import os, signal
 import cm2.bundle, cm2.commands.spec
-def opened(path):
+def opened(*given):
     for _ in range(3):
         os.kill(os.getpid(), signal.SIGINT)
 cm2.commands.spec.open_spec = opened
