@@ -60,10 +60,12 @@ def test_a_run_that_is_killed_ends_as_one_that_was_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["tiny", "judge"])
+@pytest.mark.parametrize("kind", ["tiny", "lora", "judge"])
 def test_twenty_kills_at_any_moment_leave_no_trace(tmp_path: Path, kind: str) -> None:
     talk(tmp_path)
     more: list[Any] = ["--set", "steps=10"]
+    if kind == "lora":
+        more += ["--set", "lora.rank=4", "--set", "learning_rate=0.1"]
     if kind == "judge":
         judge = save(tmp_path / "judge", byte_level(), context=32_768)
         settings = f'engine = "transformers"\nmodel = "{judge}"\ncache = "answers.sqlite"\n'

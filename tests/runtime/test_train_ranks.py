@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from judge_models import byte_level, save
 from talk import left, lines, talk
 from transformers import AutoModelForCausalLM
 
@@ -182,20 +185,54 @@ def test_divided_weights_of_every_kind_go_on_after_a_kill(
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("kind", "first_line"),
-    [("bug", "KeyError: 'a bug'"), ("interrupt", "interrupted"), ("kill", None)],
+    ("kind", "told"),
+    [
+        # Torch names the process in front of each line; the error comes with where it came from.
+        ("bug", {"[rank0]: KeyError: 'a bug'": 2, "[rank1]: KeyError": 0}),
+        (
+            "interrupt",
+            {"interrupted": 1, "Traceback (most recent call last):\n": 1},
+        ),  # the launcher's
+        ("kill", {}),
+    ],
 )
-def test_what_ends_one_process_ends_all(folder: Path, kind: str, first_line: str | None) -> None:
-    done = launched(folder, kind, 2, breaks=f"1:2:{kind}")
+def test_what_ends_one_process_ends_all(tmp_path: Path, kind: str, told: dict[str, int]) -> None:
+    talk(tmp_path)
+    done = launched(tmp_path, kind, 2, breaks=f"1:2:{kind}")
     assert done.returncode != 0
-    if first_line is not None:
-        assert done.stderr.splitlines().count(first_line) == 1
+    for text, times in told.items():
+        assert done.stderr.count(text) == times, done.stderr
 
 
 @pytest.mark.long
 def test_a_process_that_is_slow_is_waited_for(folder: Path) -> None:
     assert launched(folder, "slow", 2, breaks="1:2:slow").returncode == 0
     assert left(folder / "slow") == left(folder / "2")
+
+
+def cached(path: Path) -> list[Any]:
+    """What a cache holds, in the order of the keys."""
+    with closing(sqlite3.connect(path)) as file:
+        return file.execute("SELECT key, text FROM answers ORDER BY key").fetchall()
+
+
+@pytest.mark.long
+def test_two_processes_that_share_a_judges_cache_are_judged_as_one_is(tmp_path: Path) -> None:
+    talk(tmp_path)
+    judge = save(tmp_path / "judge", byte_level(), context=32_768)
+    settings = f'engine = "transformers"\nmodel = "{judge}"\ncache = "CACHE"\n'
+    for run, processes in (("1", 1), ("2", 2)):
+        toml = tmp_path / f"{run}.toml"
+        toml.write_text(settings.replace("CACHE", f"{run}.sqlite"))
+        done = launched(tmp_path, run, processes, "--judge", str(toml))
+        assert done.returncode == 0, done.stderr
+    alone, both = (lines(tmp_path / run / "rollouts.jsonl") for run in ("1", "2"))
+    for one, two in zip(alone, both, strict=True):
+        asked, again = one["items"]["find.kind"], two["items"]["find.kind"]
+        sure, other = (item.pop("confidence", None) for item in (asked, again))
+        assert other == (sure if sure is None else pytest.approx(sure, abs=1e-4))
+        assert two == one  # but for the rounding of a batch that is another
+    assert cached(tmp_path / "2.sqlite") == cached(tmp_path / "1.sqlite") != []
 
 
 def test_a_step_that_cannot_be_shared_is_refused() -> None:
