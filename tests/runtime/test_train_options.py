@@ -198,7 +198,7 @@ def test_importance_is_that_of_a_sequence_where_the_loss_is_made_for_it(tmp_path
         check_trl({"importance_sampling_level": "x"})
 
 
-@pytest.mark.parametrize("key", ["lr_scheduler_type", "use_liger_kernel"])
+@pytest.mark.parametrize("key", ["lr_scheduler_type", "use_liger_kernel", "fsdp", "deepspeed"])
 def test_what_a_run_could_not_go_on_with_is_refused(key):
     with pytest.raises(RunError, match=f"`trl.{key}` cannot be set: "):
         check_trl({key: True})

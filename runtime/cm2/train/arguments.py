@@ -93,6 +93,10 @@ REFUSED: Mapping[str, str] = {
         ("use_liger_kernel", "liger_kernel_config"),
         "its loss takes one advantage a rollout, and here each token has its own",
     ),
+    **dict.fromkeys(
+        ("fsdp", "fsdp_config", "deepspeed", "parallelism_config"),
+        "how processes share the weights is said to the launcher (docs/scale.md)",
+    ),
     "model_init_kwargs": "the model is loaded before TRL sees it",
     "mask_truncated_completions": "a dialogue that hits a limit is a fact about the policy",
     **dict.fromkeys(("reward_weights", "multi_objective_aggregation"), _CREDIT),
