@@ -186,6 +186,7 @@ def test_a_run_samples_from_the_engine_that_trl_owns_with_the_weights_of_the_ste
     # before, two steps, a validation, after
     awake = ["wake ['weights']", "wake ['kv_cache']", "sample", "sleep 2"]
     assert words == (["sleep 2", *awake * 5] if sleep else ["sample"])
+    assert len([0 for _ in groupby(worker.sums)]) == 3  # at first, and after each of two steps
     assert worker.model.loads == 5 * len(list(worker.model.parameters()))
     assert engine.llm_engine.vllm_config.model_config.max_model_len == TOKENS
 

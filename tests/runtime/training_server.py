@@ -17,7 +17,7 @@ from cm2.train.config import Config
 
 class TrainingServer(PolicyServer):
     """`card` is what it says of its model, `info` of itself (None: no development mode). `log` has
-    what it was asked in order, one word each."""
+    what it was asked in order, one word each, and `sums` a sum over the weights of each time."""
 
     def __init__(self, model: Any, card: dict[str, Any], **options: Any) -> None:
         self.card = card
@@ -27,6 +27,7 @@ class TrainingServer(PolicyServer):
         }
         self.forgets = True
         self.log: list[str] = []
+        self.sums: list[float] = []
         super().__init__(model, **options)
 
     @property
@@ -56,6 +57,7 @@ class TrainingServer(PolicyServer):
             named = safetensors.torch.load(raw)
             with self.lock:
                 self.model.load_state_dict(named)
+            self.sums.append(sum(float(one.abs().sum()) for one in named.values()))
             return self.send(handler, {})
         if path == "/reset_prefix_cache":
             self.log.append("forget")

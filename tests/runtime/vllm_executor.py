@@ -63,6 +63,7 @@ class SmallWorker:
         self.model = SmallModel(config.model_config.model)
         self.open: dict[str, Open] = {}
         self.log: list[str] = []
+        self.sums: list[float] = []  # over the weights of each step
         self.most = 0
 
     def get_kv_cache_spec(self) -> dict[str, Any]:
@@ -133,6 +134,9 @@ class SmallWorker:
             logprobs.append(one.logprobs[-1])
         if ids:
             self.log.append("sample")
+            self.sums.append(
+                sum(float(one.detach().abs().sum()) for one in self.model.parameters())
+            )
         return ModelRunnerOutput(
             req_ids=list(done),
             req_id_to_index={name: i for i, name in enumerate(done)},
