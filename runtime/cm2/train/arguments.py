@@ -230,7 +230,7 @@ def taken() -> Iterator[None]:
     take, or cannot for want of a package."""
     try:
         yield
-    except (TypeError, ValueError, ImportError) as error:
+    except (TypeError, ValueError, ImportError, NotImplementedError) as error:
         reason = " ".join(str(error).split())
         raise RunError(f"TRL does not take these arguments: {reason}") from error
 
