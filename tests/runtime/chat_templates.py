@@ -16,7 +16,8 @@ LLAMA3 = """\
 {%- endif -%}
 {%- for message in messages -%}
 {%- if message.role == 'tool' -%}
-{{ '<|start_header_id|>ipython<|end_header_id|>\\n\\n' + (message.content | tojson) + '<|eot_id|>' }}
+{{ '<|start_header_id|>ipython<|end_header_id|>\\n\\n' }}
+{{- (message.content | tojson) + '<|eot_id|>' }}
 {%- else -%}
 {{ '<|start_header_id|>' + message.role + '<|end_header_id|>\\n\\n' }}
 {{- (message.content or '') | trim }}

@@ -133,10 +133,10 @@ def assert_exact(rollout: Rollout, pieces: Sequence[tuple[list[int], list[int], 
     """Prompt and completion are what was given and sampled, one after the other; mask, places and
     log-probabilities are on the sampled tokens alone."""
     ids, mask, logprobs = [], [], []
-    for given, said, logs in pieces:
-        ids += [*given, *said]
-        mask += [0] * len(given) + [1] * len(said)
-        logprobs += [0.0] * len(given) + logs
+    for told, said, logs in pieces:
+        ids += [*told, *said]
+        mask += [0] * len(told) + [1] * len(said)
+        logprobs += [0.0] * len(told) + logs
     opening = len(rollout.prompt)
     assert pieces[0][0] == rollout.prompt
     whole = [*rollout.prompt, *rollout.completion]
