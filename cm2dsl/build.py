@@ -103,10 +103,11 @@ class Builder:
 
     def backend(self, at: Span, children: Sequence[Any]) -> nodes.Backend:
         word = children[0].text
-        text = children[1] if word in ("python", "mcp") else None
+        file = children[1] if word == "python" else None
+        server = children[1] if word == "mcp" else None
         number = children[2] if word == "llm" and children[1] is not None else None
         examples = self._number(number) if number is not None else None
-        return nodes.Backend(word, text, examples, at)
+        return nodes.Backend(word, file, server, examples, at)
 
     # --- templates, tasks, turns, items -----------------------------------------------------
 

@@ -329,10 +329,11 @@ class Judge(Struct, frozen=True, gc=False):
 
 
 class Backend(Struct, frozen=True, gc=False):
-    """`text` is the file of `python`, the name of the server of `mcp`."""
+    """`file` is that of `python`, `server` the name of that of `mcp`."""
 
     word: str
-    text: String | None
+    file: String | None
+    server: String | None
     examples: Literal | None
     span: Span
 

@@ -120,15 +120,15 @@ def _backend(backend: nodes.Backend, files: Files, log: Log) -> ir.Backend | Non
     if backend.word == "replay":
         return ir.Replay()
     if backend.word == "python":
-        assert backend.text is not None
-        opened = files.open(backend.text)
+        assert backend.file is not None
+        opened = files.open(backend.file)
         if opened is None:
             return None
         name, source = opened
-        return ir.PythonBackend(file=name) if _is_python(source, backend.text.span, log) else None
+        return ir.PythonBackend(file=name) if _is_python(source, backend.file.span, log) else None
     if backend.word == "mcp":
-        assert backend.text is not None
-        return _server(backend.text, log)
+        assert backend.server is not None
+        return _server(backend.server, log)
     examples = backend.examples.value if backend.examples else 4
     if not isinstance(examples, int) or examples < 0:
         assert backend.examples is not None

@@ -79,8 +79,8 @@ def _of_backends(subject: Subject) -> set[str]:
         if not isinstance(statement, nodes.Simulate):
             continue
         for backend in statement.backends:
-            if backend.word == "python" and backend.text is not None:
-                name = "".join(str(part) for part in backend.text.parts)
+            if backend.word == "python" and backend.file is not None:
+                name = "".join(str(part) for part in backend.file.parts)
                 path = subject.source.path.parent / name
                 found |= {match[2] for match in QUOTED.finditer(path.read_text("utf-8"))}
     return found
