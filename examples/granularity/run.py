@@ -101,7 +101,7 @@ def train_all(chosen: Sequence[Arm], size: Size, runs: Path, jobs: int) -> int:
 
 def prepare() -> None:
     """What a worker does before its first run."""
-    from cm2.train.quiet import quieten
+    from cm2.rollout.quiet import quieten
 
     quieten()
     import torch

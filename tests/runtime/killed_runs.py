@@ -109,9 +109,9 @@ if __name__ == "__main__":
     import torch
 
     import cm2.commands.train
-    import cm2.train.quiet
+    import cm2.rollout.quiet
 
-    cm2.train.quiet.quieten()
+    cm2.rollout.quiet.quieten()
     import cm2.train.run
 
     torch.set_num_threads(1)  # threads do not survive a fork

@@ -16,7 +16,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from test_train_served import config, gaps
+from moved_weights import gaps
+from test_train_served import config
 from training_server import HttpSyncer
 
 from cm2.bundle import load

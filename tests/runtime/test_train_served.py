@@ -15,21 +15,18 @@ import pytest
 import torch
 from click.testing import CliRunner
 from judge_server import refusing_port
+from moved_weights import TOKENS, gaps, short_run
 from rollout_doubles import desk, tiny_tokenizer
 from training_server import HttpSyncer, TrainingServer
 
 from cm2.commands.train import command
 from cm2.judge.engine import EngineError
-from cm2.rollout.limits import Limits
 from cm2.train.config import Config, Generation, Lora, Tiny, Validation
 from cm2.train.folder import RunError
 from cm2.train.generation import TrlSyncer
 from cm2.train.run import train
 from cm2.train.tiny import build_model
-from cm2.train.trainer import ChecklistTrainer
 from cm2.train.vllm import see_server, see_weights_taken
-
-TOKENS = 512
 
 
 @pytest.fixture(scope="module")
@@ -67,51 +64,7 @@ def server(model: Any, folder: Path) -> Any:
 
 def config(server: TrainingServer | None, folder: Path, **changes: Any) -> Config:
     url = "http://127.0.0.1:9" if server is None else server.root
-    told = Config(
-        model=str(folder),
-        steps=2,
-        group=2,
-        groups=2,
-        micro_batch=4,
-        samples=1,
-        learning_rate=0.05,
-        schedule="constant",
-        warmup=0,
-        dtype="float32",
-        limits=Limits(turns=2, steps=1, step_tokens=6, tokens=TOKENS),
-        generation=Generation(backend="server", url=url),
-    )
-    return replace(told, **changes)
-
-
-def gaps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
-    """How far each step's log-probabilities are from the learner's own at most, and of how many
-    tokens; filled while a run trains.
-
-    A policy of random weights earns nothing, and would stay as it is: its tokens get advantages by
-    chance, so that every step moves the weights.
-    """
-    seen: list[tuple[float, int]] = []
-    chance = torch.Generator().manual_seed(0)
-    right = ChecklistTrainer._generate_and_score_completions
-
-    def watched(self: Any, inputs: Any) -> Any:
-        out = right(self, inputs)
-        sampled = out["tool_mask"] * out["completion_mask"] > 0
-        with torch.no_grad():
-            logprobs, _, _ = self._get_per_token_logps_and_entropies(
-                self.model,
-                torch.cat([out["prompt_ids"], out["completion_ids"]], 1),
-                torch.cat([out["prompt_mask"], out["completion_mask"]], 1),
-                out["completion_ids"].shape[1],
-            )
-        gap = (logprobs - out["sampling_per_token_logps"])[sampled].abs()
-        seen.append((float(gap.max()), int(sampled.sum())))
-        out["advantages"] = torch.randn(sampled.shape, generator=chance) * sampled
-        return out
-
-    monkeypatch.setattr(ChecklistTrainer, "_generate_and_score_completions", watched)
-    return seen
+    return short_run(folder, Generation(backend="server", url=url), **changes)
 
 
 @pytest.mark.parametrize("lora", [None, Lora(rank=4, alpha=16.0)], ids=["weights", "adapter"])

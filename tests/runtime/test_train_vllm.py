@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ if "vllm.config" in sys.modules and "vllm_executor" not in sys.modules:
     pytest.skip("vLLM has chosen its platform: run this file alone", allow_module_level=True)
 
 import vllm_executor
+from moved_weights import TOKENS, gaps, short_run
 from rollout_doubles import desk, tiny_tokenizer
-from test_train_served import gaps
 from training_server import TrainingServer
 from trl.generation import vllm_generation
 from vllm import LLM, SamplingParams
@@ -39,7 +38,6 @@ from cm2.train.run import train
 from cm2.train.tiny import build_model
 from cm2.train.vllm import see_weights_taken
 
-TOKENS = 512
 ROWS = ("AB12", "CD34", "EF56", "GH78")
 END = tiny_tokenizer().eos_token_id
 
@@ -90,21 +88,7 @@ def llm(folder: Path, **options: Any) -> Any:
 
 
 def config(folder: Path, **changes: Any) -> Config:
-    told = Config(
-        model=str(folder),
-        steps=2,
-        group=2,
-        groups=2,
-        micro_batch=4,
-        samples=1,
-        learning_rate=0.05,
-        schedule="constant",
-        warmup=0,
-        dtype="float32",
-        limits=Limits(turns=2, steps=1, step_tokens=6, tokens=TOKENS),
-        generation=Generation(backend="colocate"),
-    )
-    return replace(told, **changes)
+    return short_run(folder, Generation(backend="colocate"), **changes)
 
 
 def test_dialogues_share_vllms_steps_and_each_says_what_it_says_alone(

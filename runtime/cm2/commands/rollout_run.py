@@ -107,10 +107,10 @@ class Run:
     def play(self, out: Path | None, record: Path | None, restart: bool) -> None:
         """Play what is not played yet, write it, and say what it came to."""
         from cm2.rollout.output import RolloutFile, Rows
+        from cm2.rollout.quiet import quieten
         from cm2.rollout.report import record as row_of
         from cm2.rollout.report import tokens
         from cm2.rollout.stage import Played
-        from cm2.train.quiet import quieten
 
         quieten()
         file: RolloutFile | None = None

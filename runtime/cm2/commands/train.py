@@ -65,7 +65,11 @@ def command(
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         _fail(f"training needs {', '.join(missing)}; install with: pip install 'cm2dsl[train]'")
-    from cm2.train.quiet import quieten
+    # What the spec itself lacks is told before the libraries are loaded, which takes seconds.
+    bundle = None if spec is None or show_config else open_or_exit(spec, allow_python)
+    if bundle is not None:
+        see_permitted(bundle)
+    from cm2.rollout.quiet import quieten
 
     quieten()
     from cm2.rollout.dialogue import EpisodeError

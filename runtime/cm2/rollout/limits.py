@@ -48,7 +48,7 @@ MASKS: frozenset[Stop] = frozenset(
 """Reasons that are no doing of the policy's: such a rollout has no reward, and nobody learns."""
 
 
-Count = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=1, le=10**9)]
 
 SIMULATED_TURNS = 32
 """Turns of a simulated user where nobody says how many: a script has an end of its own."""

@@ -23,8 +23,8 @@ import torch
 
 from cm2.rollout.continuous import Continuous, Forward, Row
 from cm2.rollout.dialogue import EpisodeError
-from cm2.rollout.generator import Generator, Line, Sampled
-from cm2.rollout.passes import Cached, Whole, passes
+from cm2.rollout.generator import Generator, Line, Sampled, Usage
+from cm2.rollout.passes import passes
 from cm2.rollout.sampling import BAND, Chosen, Sampling, choose
 
 _DRAWS = 64
@@ -70,8 +70,9 @@ class LocalGenerator(Generator):
     async def __aenter__(self) -> Self:
         self._training = self.model.training
         self.model.eval()
-        passing = passes(self.model, self._pad)
-        self._worker = _Worker(self, passing)
+        self._worker = _Worker(
+            self.model, self.usage, self.sampling, self._ends, self._pad, self._slots, self._band
+        )
         return self
 
     async def __aexit__(
@@ -84,10 +85,6 @@ class LocalGenerator(Generator):
         assert worker is not None
         await asyncio.to_thread(worker.stop)
         self.model.train(self._training)
-
-    def worked(self) -> tuple[Any, Sampling, frozenset[int], int, float]:
-        """What the worker goes by."""
-        return self.model, self.sampling, self._ends, self._slots, self._band
 
 
 @dataclass(slots=True, eq=False)
@@ -129,11 +126,20 @@ class _LocalLine(Line):
 class _Worker:
     """The thread, from the first message that is wanted to `stop`."""
 
-    def __init__(self, owner: LocalGenerator, passing: Cached | Whole) -> None:
-        self._model, self._sampling, self._ends, slots, self._band = owner.worked()
-        self._usage = owner.usage
-        self._passing = passing
-        self._scheduler: Continuous[_Dialogue] = Continuous(slots, keeps=passing.keeps)
+    def __init__(
+        self,
+        model: Any,
+        usage: Usage,
+        sampling: Sampling,
+        ends: frozenset[int],
+        pad: int,
+        slots: int,
+        band: float,
+    ) -> None:
+        self._model, self._usage, self._sampling = model, usage, sampling
+        self._ends, self._band = ends, band
+        self._passing = passes(model, pad)
+        self._scheduler: Continuous[_Dialogue] = Continuous(slots, keeps=self._passing.keeps)
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._broken: Exception | None = None

@@ -11,6 +11,7 @@ came before can be seen by no token that is still to come.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,9 +69,9 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is not 
         slots, positions = self._slots.rows, self.positions()
         return states.new_zeros(slots, states.shape[1], positions, states.shape[3])
 
+    @abstractmethod
     def positions(self) -> int:
         """How many positions a slot has."""
-        raise NotImplementedError
 
     def grow(self) -> None:
         """As many slots and positions as the cache has by now."""

@@ -12,11 +12,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from cm2.rollout.dialogue import Limits
+from cm2.rollout.limits import Count, Limits
 from cm2.train.presets import TINY
 from cm2dsl.reward.credit import Baseline, Level, Scale, Unreached
 
-Count = Annotated[int, Meta(ge=1, le=10**9)]
 Number = Annotated[int, Meta(ge=0, le=10**9)]
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]  # as numpy takes it
 Positive = Annotated[float, Meta(gt=0, le=1e9)]  # bounded: infinity is no setting
