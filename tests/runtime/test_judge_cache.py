@@ -317,6 +317,21 @@ def test_a_file_that_is_damaged_while_it_is_open_costs_no_answer_of_later(
     assert assert_sound(path) > 0
 
 
+def test_what_is_not_yet_moved_into_a_damaged_file_does_not_make_it_look_sound(
+    path: Path, said: list[str]
+) -> None:
+    filled(path)
+    with closing(sqlite3.connect(path)) as writer:  # its log is not moved into the file before end
+        writer.execute("CREATE TABLE more (page TEXT)")
+        writer.execute("INSERT INTO more VALUES (hex(randomblob(100000)))")
+        writer.commit()
+        garbage(path)
+        with closing(opened(path, said)) as cache:
+            cache.put(key("new"), answer(key("new")))
+    assert found(path, [key("new")]) == 1
+    assert len(aside(path)) == len(said) == 1
+
+
 def test_two_processes_that_find_the_damage_at_once_move_one_file(path: Path) -> None:
     filled(path, 2_000)
     pages(path)

@@ -158,9 +158,14 @@ def _whose(path: Path) -> Literal["nobody", "ours", "damaged", "foreign"]:
 
 
 def _is_sound(path: Path) -> bool:
-    """Whether SQLite can read it: it is then another program's."""
+    """Whether SQLite can read it: it is then another program's.
+
+    `immutable` reads the file by itself: the log of writes beside it may be ours, from before the
+    damage, and hold a first page that makes any bytes look sound.
+    """
+    name = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as other:
+        with closing(sqlite3.connect(name, uri=True)) as other:
             other.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error:
         return False
