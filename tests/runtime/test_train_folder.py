@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cm2.train.checkpoint import TRAINED, Checkpoints, numbered
-from cm2.train.folder import METRICS, SUMMARY, RunError, RunFolder, disk_full
+from cm2.train.folder import COLD, METRICS, ROLLOUTS, SUMMARY, RunError, RunFolder, disk_full
 
 
 def test_a_new_folder_holds_its_config(tmp_path):
@@ -24,10 +24,28 @@ def test_an_unfinished_run_of_the_same_config_is_resumed(tmp_path):
     assert RunFolder(tmp_path / "run", {"limits": (1, 2)}).resumed
 
 
+def test_a_run_that_played_nothing_gives_its_folder_to_one_that_is_told_otherwise(tmp_path):
+    first = RunFolder(tmp_path / "run", {"seed": 1})
+    first.write_folder(COLD, Path.mkdir)
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    first.close()
+    folder = RunFolder(tmp_path / "run", {"seed": 2})
+    assert not folder.resumed
+    assert folder.read_json("config.json") == {"seed": 2}
+    assert sorted(one.name for one in folder.path.iterdir()) == [
+        ".lock",
+        "config.json",
+        "notes.txt",
+    ]
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: RunFolder(path, {"seed": 2}), "unfinished run with other options"),
+        (
+            lambda path: RunFolder(path, {"seed": 2}).append(ROLLOUTS, [{}]),
+            "unfinished run with other options",
+        ),
         (
             lambda path: RunFolder(path, {"seed": 1}).write_json(SUMMARY, {}),
             "holds a finished run",
@@ -174,7 +192,9 @@ def test_an_error_that_is_not_the_disks_stays_what_it_is(tmp_path):
 
 
 def test_a_run_of_another_config_says_in_what_it_differs(tmp_path):
-    RunFolder(tmp_path / "run", {"steps": 3, "credit": {"level": None, "scale": "std"}}).close()
+    first = RunFolder(tmp_path / "run", {"steps": 3, "credit": {"level": None, "scale": "std"}})
+    first.append(ROLLOUTS, [{}])
+    first.close()
     with pytest.raises(
         RunError, match=r"\(`steps` was 3, `credit.level` was null\); give the same"
     ):

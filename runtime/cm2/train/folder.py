@@ -28,6 +28,8 @@ SUMMARY = "summary.json"
 METRICS = "metrics.jsonl"
 ROLLOUTS = "rollouts.jsonl"
 CHECKPOINTS = "checkpoints"
+COLD = "cold"
+MERGED = "start"
 LOCK = ".lock"
 
 _NO_ROOM = 1_000_000
@@ -43,7 +45,11 @@ class RunError(Exception):
 
 
 class RunFolder:
-    """The folder of one run. `resumed` is whether it held an unfinished run of the same config."""
+    """The folder of one run. `resumed` is whether it held an unfinished run of the same config.
+
+    A run that ended before its first rollouts were written is nothing to keep: one of another
+    config takes its folder.
+    """
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
         """Raises RunError where the folder cannot be written or holds something else: files of
@@ -104,7 +110,9 @@ class RunFolder:
     def _check_same(self, config: Mapping[str, Any]) -> None:
         theirs, ours = _leaves(self.read_json(CONFIG)), _leaves(json.loads(json.dumps(config)))
         differ = [key for key in {**ours, **theirs} if theirs.get(key) != ours.get(key)]
-        if differ:
+        if differ and not (self.path / ROLLOUTS).exists():
+            self._begin_anew(config)
+        elif differ:
             shown = [f"`{key}` was {json.dumps(theirs.get(key))}" for key in differ[:_SHOWN]]
             more = f" and {len(differ) - _SHOWN} more" if len(differ) > _SHOWN else ""
             raise RunError(
@@ -112,6 +120,16 @@ class RunFolder:
                 f"options or another spec ({', '.join(shown)}{more}); "
                 "give the same ones to resume it, or choose another --out"
             )
+
+    def _begin_anew(self, config: Mapping[str, Any]) -> None:
+        for name in (COLD, MERGED):  # another run's start
+            start, aside = self.path / name, self.path / f".{name}.partial"
+            if start.exists():  # half removed, it must not look like one
+                remove(aside)
+                start.replace(aside)
+                remove(aside)
+        self.write_json(CONFIG, config)
+        self.resumed = False
 
     def _take(self) -> None:
         """The lock goes with the process, however it ends, and with no other: it is a lock of

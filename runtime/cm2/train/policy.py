@@ -13,15 +13,12 @@ from cm2.rollout.messages import write
 from cm2.rollout.policy import Policy, codec_for, is_adapter, load_policy
 from cm2.train.coldstart import cold_start, encode
 from cm2.train.config import Config, Tiny
-from cm2.train.folder import RunError, RunFolder
+from cm2.train.folder import COLD, MERGED, RunError, RunFolder
 from cm2.train.ranks import Ranks
 from cm2.train.relabel import Relabeller
 from cm2.train.tiny import build_model, build_tokenizer
 from cm2.train.weights import merge
 from cm2.trajectory import Trajectory
-
-COLD = "cold"
-MERGED = "start"
 
 
 def starting_policy(
