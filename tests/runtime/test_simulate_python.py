@@ -66,9 +66,9 @@ def test_an_exception_has_the_shape_of_the_recorded_errors(tmp_path: Path) -> No
         ("raise SystemExit", r"backend.py:2: SystemExit \(in `balance`\)"),
         ("raise KeyboardInterrupt", r"backend.py:2: KeyboardInterrupt"),
         ("raise MemoryError", r"backend.py:2: MemoryError"),
-        ("return {1, 2}", r"backend.py: `balance` returned a set that is no JSON"),
-        ("return float('nan')", r"backend.py: `balance` returned a float that is no JSON"),
-        ("return '\\ud800'", r"backend.py: `balance` returned a str that is no JSON"),
+        ("return {1, 2}", r"backend.py: `balance` returned `set`, which is no JSON"),
+        ("return float('nan')", r"backend.py: `balance` returned `float`, which is no JSON"),
+        ("return '\\ud800'", r"backend.py: `balance` returned `str`, which is no JSON"),
         ("return 'x' * (5 << 20)", r"backend.py: `balance` returned 5,242,880 bytes"),
     ],
 )

@@ -223,7 +223,7 @@ def test_a_world_that_breaks_is_no_error_of_the_tool(tmp_path: Path) -> None:
     async def use() -> None:
         with (tmp_path / "errors").open("w") as errors:
             async with Client(stdio_client(command, errors)) as client:
-                with pytest.raises(MCPError, match=r"broke: desk\.py: `lookup` returned a set"):
+                with pytest.raises(MCPError, match=r"broke: desk\.py: `lookup` returned `set`"):
                     await client.call_tool("lookup", {"booking": "XXXXXX"})
 
     asyncio.run(use())

@@ -120,8 +120,8 @@ class State:
             text = result if isinstance(result, str) else _dump(result)
             size = len(text.encode())
         except (TypeError, ValueError, RecursionError) as error:
-            place = f"{self._module.name}: `{tool}` returned a {type(result).__name__}"
-            raise BrokenError(f"{place} that is no JSON: {error}") from error
+            place = f"{self._module.name}: `{tool}` returned `{type(result).__name__}`"
+            raise BrokenError(f"{place}, which is no JSON: {error}") from error
         if size > LONGEST:
             raise BrokenError(
                 f"{self._module.name}: `{tool}` returned {size:,} bytes; a result may have "
