@@ -30,6 +30,7 @@ ROLLOUTS = "rollouts.jsonl"
 CHECKPOINTS = "checkpoints"
 COLD = "cold"
 MERGED = "start"
+MODEL = "model"
 LOCK = ".lock"
 
 _NO_ROOM = 1_000_000

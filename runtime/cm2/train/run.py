@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,21 +16,18 @@ from transformers.integrations import TensorBoardCallback
 
 from cm2.bundle import Bundle
 from cm2.judge.judge import Judge
-from cm2.judge.ledger import Cost
-from cm2.recordings import read_recordings
-from cm2.rollout.generator import Generator, Usage
 from cm2.rollout.local import LocalGenerator
-from cm2.rollout.policy import Policy, load_policy
+from cm2.rollout.policy import Policy
 from cm2.rollout.report import record, summarise
-from cm2.rollout.sampling import Sampling
-from cm2.rollout.stage import Key, Played, Stage
+from cm2.rollout.stage import Played
 from cm2.simulate.config import NO_SETTINGS, WorldSettings
 from cm2.train.arguments import grpo_arguments, updates_of
+from cm2.train.cast import Cast
 from cm2.train.checkpoint import TRAINED, Checkpoints, Mark, numbered
 from cm2.train.clock import Clock
 from cm2.train.config import Config
 from cm2.train.credit import assigned
-from cm2.train.folder import METRICS, ROLLOUTS, SUMMARY, RunError, RunFolder, disk_full
+from cm2.train.folder import METRICS, MODEL, ROLLOUTS, SUMMARY, RunError, RunFolder, disk_full
 from cm2.train.generation import (
     Engine,
     Syncer,
@@ -43,7 +39,6 @@ from cm2.train.generation import (
     starting,
 )
 from cm2.train.meter import Meter, total
-from cm2.train.policy import dtype_of, starting_policy
 from cm2.train.ranks import Ranks
 from cm2.train.rows import RowSampler
 from cm2.train.split import Rows, split
@@ -54,10 +49,8 @@ from cm2.train.vllm import LOCAL
 from cm2.train.watch import Watch
 from cm2.train.weights import adapter, load_weights, merge
 from cm2.train.whole import Gathered, Whole, see_divided
-from cm2.train.wire import shared
 from cm2dsl.reward.instance import Instance
 
-MODEL = "model"
 ADAPTER = "adapter"
 
 
@@ -129,14 +122,18 @@ class _Run:
         rows: Rows,
         syncer: Syncer,
     ) -> None:
-        self.bundle, self.config, self.folder, self.rows = bundle, config, folder, rows
-        self.judge, self.world, self.ranks, self.syncer = judge, world, ranks, syncer
+        self.config, self.folder, self.rows = config, folder, rows
+        self.ranks, self.syncer = ranks, syncer
+        self.cast = Cast(bundle, config, folder, judge, world, ranks)
         self.engine: Engine | None = None
         self.trainer: ChecklistTrainer | None = None
         self.by_id = {one.id: one for one in rows.training}
-        self.stage: Stage | None = None
-        self.clock, self.meter = Clock(), Meter(self.costs, ranks)
+        self.clock, self.meter = Clock(), Meter(self.cast.costs, ranks)
         self.checkpoints = Checkpoints(folder)
+
+    def close(self) -> None:
+        """Let go of the models that play users and tools."""
+        self.cast.close()
 
     def whole(self) -> dict[str, Any]:
         """Everything, in order; what is done already is not done again."""
@@ -151,7 +148,9 @@ class _Run:
         ranks.once(lambda: self.checkpoints.go_back(mark))
         trained = mark is not None and mark.trained
 
-        self._set_the_stage(trained)
+        self.cast.enter(self.rows, trained=trained)
+        self.policy = self.cast.policy
+        self.weights = Whole(self.policy.model)
         if config.generation.backend != "local":
             self._start_engine(trained)
         before: Any
@@ -182,64 +181,6 @@ class _Run:
         folder.write_json(SUMMARY, summary)
         return summary
 
-    def _set_the_stage(self, trained: bool) -> None:
-        """The policy, and where it plays."""
-        bundle, config, folder = self.bundle, self.config, self.folder
-        folder.write_folder("bundle", lambda path: shutil.copytree(bundle.path, path))
-        recordings = read_recordings(bundle)
-        if trained:
-            self.policy = load_policy(folder.path / MODEL, bundle, dtype_of(config))
-        else:
-            training = {one.id for one in self.rows.training}
-            self.policy = starting_policy(bundle, config, folder, recordings, training, self.ranks)
-        user, llm = self.world.opened("user"), self.world.opened("llm")
-        self.stage = Stage(
-            bundle,
-            self.policy.codec,
-            config.limits,
-            recordings,
-            self.judge,
-            user,
-            llm,
-            self.world.servers,
-        )
-        self.stage.run(self.stage.ready())
-        self.weights = Whole(self.policy.model)
-        self.usage = Usage()
-        if config.generation.backend != "local":
-            return
-        self.generator: Generator = LocalGenerator(
-            self.policy.model,
-            ends=self.policy.ends,
-            pad=self.policy.codec.pad,
-            sampling=Sampling(**asdict(config.sampling)),
-        )
-        self.generator.usage = self.usage
-
-    def close(self) -> None:
-        """Let go of the models that play users and tools."""
-        if self.stage is not None:
-            self.stage.close()
-
-    def costs(self) -> dict[str, Cost]:
-        """What the judge and the models that play tools and users have cost so far."""
-        spent: dict[str, Cost] = {}
-        if self.judge is not None:
-            spent["judge"] = self.judge.ledger.total
-        if self.stage is not None:
-            spent |= {str(who): cost for who, cost in self.stage.costs.items()}
-        return spent
-
-    def play(self, rows: Sequence[Instance], keys: Sequence[Key]) -> list[Played]:
-        """A rollout and its score for each row: every process plays its part, and has them all."""
-        stage, generator = self.stage, self.generator
-        assert stage is not None
-        return shared(
-            lambda part: stage.play(rows[part], generator, keys[part]),
-            [self.bundle.plan(row, self.judge is not None) for row in rows],
-            self.ranks,
-        )
-
     # --- GRPO: rollout, judge, credit, and TRL's update -------------------------------------------
 
     def learn(self, mark: Mark | None) -> None:
@@ -250,8 +191,8 @@ class _Run:
         learning = trainer.accelerator.unwrap_model(trainer.model)
         gathers = trainer.accelerator.is_fsdp2
         self.weights = Gathered(learning, self.clock) if gathers else Whole(learning)
-        if isinstance(self.generator, LocalGenerator):
-            self.generator.model = self.weights.plays
+        if isinstance(self.cast.generator, LocalGenerator):
+            self.cast.generator.model = self.weights.plays
         kept = Policy(self.weights.model, policy.codec)
 
         def keep(name: str) -> None:
@@ -278,8 +219,7 @@ class _Run:
         """TRL's trainer of the policy, with an adapter or without, and what watches it."""
         config, folder, policy = self.config, self.folder, self.policy
         self.sampler = RowSampler(list(self.by_id), config.rows.draw, config.seed)
-        assert self.stage is not None
-        usage, waited = self.usage, self.stage.waited
+        usage, waited = self.cast.usage, self.cast.stage.waited
         self.watch = Watch(folder, config.steps, self.meter, self.clock, usage, waited)
         self.validator = Validator(folder, config, self.watch, self.validate)
         trainer = ChecklistTrainer(
@@ -310,8 +250,7 @@ class _Run:
         with starting(self.config):
             self.trainer = self._new_trainer(adapted=adapted)
             self.engine = engine_of(self.config, self.policy, self.trainer, self.syncer, self.ranks)
-        self.generator = self.engine.generator
-        self.generator.usage = self.usage
+        self.cast.sampled_by(self.engine.generator)
 
     def rollouts(self, prompts: list[str], trainer: ChecklistTrainer) -> dict[str, Any]:
         """What a step learns from, as TRL wants it: this process's part."""
@@ -320,7 +259,7 @@ class _Run:
         def play_rows(rows: Sequence[str], first: int) -> list[Played]:
             keys = [(self.config.seed, number, first + i) for i in range(len(rows))]
             with self.clock.phase("play"):
-                return self.play([self.by_id[row] for row in rows], keys)
+                return self.cast.play([self.by_id[row] for row in rows], keys)
 
         with (
             self.clock.phase("credit"),
@@ -357,6 +296,6 @@ class _Run:
             for start in tqdm(chunks, desc=f"evaluating {phase}", unit="batch"):
                 part = wanted[start : start + size]
                 keys = [(self.config.seed, 0, start + i) for i in range(len(part))]
-                played += self.play(part, keys)
+                played += self.cast.play(part, keys)
         self.folder.append(ROLLOUTS, (record(one, phase, step) for one in played))
         return {**summarise(played), **self.meter.read()}
