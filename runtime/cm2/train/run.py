@@ -99,11 +99,12 @@ def train(
     folder = RunFolder.shared(out, told, ranks)
     try:
         with disk_full(out):
-            run = _Run(bundle, config, folder, judge, world, ranks, rows, how)
+            cast = Cast(bundle, config, folder, judge, world, ranks)
+            run = _Run(cast, config, folder, ranks, rows, how)
             try:
                 return run.whole()
             finally:
-                run.close()
+                cast.close()
     finally:
         folder.close()
 
@@ -113,27 +114,20 @@ class _Run:
 
     def __init__(
         self,
-        bundle: Bundle,
+        cast: Cast,
         config: Config,
         folder: RunFolder,
-        judge: Judge | None,
-        world: WorldSettings,
         ranks: Ranks,
         rows: Rows,
         syncer: Syncer,
     ) -> None:
-        self.config, self.folder, self.rows = config, folder, rows
-        self.ranks, self.syncer = ranks, syncer
-        self.cast = Cast(bundle, config, folder, judge, world, ranks)
+        self.cast, self.config, self.folder = cast, config, folder
+        self.ranks, self.rows, self.syncer = ranks, rows, syncer
         self.engine: Engine | None = None
         self.trainer: ChecklistTrainer | None = None
         self.by_id = {one.id: one for one in rows.training}
-        self.clock, self.meter = Clock(), Meter(self.cast.costs, ranks)
+        self.clock, self.meter = Clock(), Meter(cast.costs, ranks)
         self.checkpoints = Checkpoints(folder)
-
-    def close(self) -> None:
-        """Let go of the models that play users and tools."""
-        self.cast.close()
 
     def whole(self) -> dict[str, Any]:
         """Everything, in order; what is done already is not done again."""
