@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import fnmatch
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -30,24 +31,25 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 from arms import HERE, SIZES, Arm, Size, arms
 from curves import Curve, read_curve, read_table, write_table
 
+PAGE = "README.md"
 TABLE = "curves.csv"
 RENEWED = 6
 """Runs after which workers are replaced: a trainer leaves some 100 MB in memory."""
 
 
 @click.command(help=__doc__)
-@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs/granularity"))
-@click.option("--results", type=click.Path(path_type=Path), default=HERE / "results")
-@click.option("--page", type=click.Path(exists=True, path_type=Path), default=HERE / "README.md")
+@click.option("--runs", type=click.Path(path_type=Path), help="Where runs are.  [runs/granularity]")
+@click.option("--results", type=click.Path(path_type=Path), help="Where figures go, and curves.")
+@click.option("--page", type=click.Path(exists=True, path_type=Path), help="Where tables go.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, help="Runs at the same time.")
 @click.option("--only", default="*", help="Names of runs, as `step-n0.10-g8-s*`.")
 @click.option("--size", type=click.Choice(list(SIZES)), default="study", help="Or a toy, to try.")
 @click.option("--collect", is_flag=True, help="Train nothing; show what is finished.")
 @click.option("--redraw", is_flag=True, help="Train nothing; show what the results folder has.")
 def main(
-    runs: Path,
-    results: Path,
-    page: Path,
+    runs: Path | None,
+    results: Path | None,
+    page: Path | None,
     jobs: int,
     only: str,
     size: str,
@@ -55,6 +57,16 @@ def main(
     redraw: bool,
 ) -> None:
     failed = 0
+    if size == "study":
+        runs = runs or Path("runs/granularity")
+        results, page = results or HERE / "results", page or HERE / PAGE
+    else:  # a toy's runs are no runs of the study, and its figures replace none
+        runs = runs or Path(f"runs/granularity-{size}")
+        results = results or runs / "results"
+        if page is None:
+            page = runs / PAGE
+            runs.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(HERE / PAGE, page)
     if not collect and not redraw:
         chosen = [arm for arm in arms() if fnmatch.fnmatchcase(arm.name, only)]
         if not chosen:

@@ -97,6 +97,8 @@ def kill_and_go_on(words: list[str], folder: Path, kills: int, seed: int) -> lis
                 if lives == LONGEST:
                     raise SystemExit(f"a run hung: {log.read_text('utf-8')}")
                 moments.append([round(lives, 2), shown(out)])
+                if (out / "summary.json").exists():  # it had come to its end, and was only leaving
+                    break
             elif code:
                 raise SystemExit(log.read_text("utf-8"))
             else:

@@ -209,20 +209,17 @@ def test_a_page_without_a_place_for_numbers_is_refused(tmp_path: Path) -> None:
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def line(folder: Path, *options: str) -> list[str]:
-    return [
-        sys.executable,
-        str(STUDY / "run.py"),
-        *("--size", "toy", "--only", "t*-n0.10-g24-lr0.001-s0"),
-        *("--runs", str(folder / "runs"), "--results", str(folder / "results")),
-        *("--page", str(folder / "README.md")),
-        *options,
-    ]
+LINE = (
+    *(sys.executable, str(STUDY / "run.py"), "--size", "toy"),
+    *("--only", "t*-n0.10-g24-lr0.001-s0"),
+)
+TOY = Path("runs/granularity-toy")
 
 
 def command(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """A toy of the study in `folder`, where its runs are at TOY."""
     return subprocess.run(
-        line(folder, *options), capture_output=True, text=True, timeout=240, env=ENVIRONMENT
+        [*LINE, *options], capture_output=True, text=True, timeout=240, env=ENVIRONMENT, cwd=folder
     )
 
 
@@ -231,11 +228,12 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("trl")
     pytest.importorskip("matplotlib")
     folder = tmp_path_factory.mktemp("study")
-    shutil.copy(STUDY / "README.md", folder)
+    study = {path: path.read_bytes() for path in [*STUDY.glob("results/*"), STUDY / "README.md"]}
     done = command(folder)
     assert done.returncode == 0, done.stderr
     assert "[2/2]" in done.stdout
-    return folder
+    assert all(path.read_bytes() == content for path, content in study.items())
+    return folder / TOY
 
 
 def test_the_command_trains_draws_and_writes_its_page(toy: Path) -> None:
@@ -250,36 +248,36 @@ def test_the_command_trains_draws_and_writes_its_page(toy: Path) -> None:
 
 
 def test_what_is_finished_is_not_run_again(toy: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in (toy / "runs").rglob("*.json")}
-    again = command(toy)
+    runs = [path for path in toy.rglob("*.json") if "results" not in path.parts]
+    before = {path: path.stat().st_mtime_ns for path in runs}
+    again = command(toy.parents[1])
     assert again.returncode == 0, again.stderr
     assert "2 of 2 runs are there" in again.stdout
-    assert {path: path.stat().st_mtime_ns for path in (toy / "runs").rglob("*.json")} == before
+    assert {path: path.stat().st_mtime_ns for path in runs} == before
 
 
 @pytest.mark.long
 def test_a_study_that_was_killed_goes_on_and_ends_the_same(toy: Path, tmp_path: Path) -> None:
-    shutil.copy(STUDY / "README.md", tmp_path)
-    metrics = tmp_path / "runs" / "turn-n0.10-g24-lr0.001-s0" / "metrics.jsonl"
+    metrics = tmp_path / TOY / "turn-n0.10-g24-lr0.001-s0" / "metrics.jsonl"
     with subprocess.Popen(
-        line(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT,
-        start_new_session=True,
+        LINE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT,
+        start_new_session=True, cwd=tmp_path,
     ) as study:  # fmt: skip
         for _ in range(2400):
             if metrics.exists() and metrics.stat().st_size:
                 break
             time.sleep(0.05)
         os.killpg(study.pid, signal.SIGKILL)
-    assert not (tmp_path / "results").exists()
+    assert not (tmp_path / TOY / "results").exists()
     again = command(tmp_path)
     assert again.returncode == 0, again.stderr
     assert "1 of 2 runs are there" in again.stdout
-    assert (tmp_path / "results" / "curves.csv").read_bytes() == (
+    assert (tmp_path / TOY / "results" / "curves.csv").read_bytes() == (
         toy / "results" / "curves.csv"
     ).read_bytes()
 
 
 def test_a_name_that_no_run_has_is_refused(toy: Path) -> None:
-    done = command(toy, "--only", "nothing-*")
+    done = command(toy.parents[1], "--only", "nothing-*")
     assert done.returncode == 2
     assert "no run is named `nothing-*`; names are like `trajectory-n0.00-g8" in done.stderr
