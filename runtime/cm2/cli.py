@@ -9,7 +9,7 @@ try:
 
     import click
 
-    from cm2.commands.interrupts import INTERRUPTED, ignore, raised_once
+    from cm2.commands.interrupts import ignore, raised_once
 except KeyboardInterrupt:  # the process is about to be a command, and has nothing to clean up
     raise SystemExit(130) from None
 
@@ -30,7 +30,7 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """Lists every command from COMMANDS, and imports only the one that runs.
 
-    A command that is interrupted, also while it is imported, ends with 130.
+    A command that is interrupted, also while it is imported, ends with 130; by SIGTERM, with 143.
     """
 
     def main(self, args: Any = None, *others: Any, **extra: Any) -> Any:
@@ -41,9 +41,9 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            ignore()
+            code = ignore()
             click.echo("interrupted", err=True)
-            raise SystemExit(INTERRUPTED) from None
+            raise SystemExit(code) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -188,16 +188,22 @@ def test_lines_of_another_run_are_not_gone_on_with(place: Path, tmp_path: Path) 
     assert len(rows(out)) == 6
 
 
-def test_an_interrupt_keeps_what_is_complete(place: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("by", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_keeps_what_is_complete_and_leaves_nothing_else(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: signal.Signals, code: int
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     out = tmp_path / "out"
     process = start(place, out, "-n", "600", "--concurrent", "2")
     partial = tmp_path / "out.partial"
     until = time.monotonic() + 60
     while time.monotonic() < until and not (partial.exists() and partial.stat().st_size > 2_000):
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(by)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    assert process.returncode == code, said
+    assert not list((tmp_path / "temporary").glob("cm2*"))
     assert "Traceback" not in said
     kept = rows(partial)
     assert f"interrupted: {len(kept)} rollouts saved" in said

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from cm2.bundle import Bundle
-from cm2.commands.interrupts import INTERRUPTED, ignore
+from cm2.commands.interrupts import ignore
 from cm2.commands.judge_report import cost_text, judge_text, say_masked
 from cm2.commands.score_faults import cannot, fail, naming
 from cm2.commands.score_rejects import counted
@@ -140,13 +140,13 @@ class Run:
                 with naming(file.path):
                     file.finish()
         except KeyboardInterrupt:
-            ignore()
+            code = ignore()
             saved = 0 if file is None else file.rows.done
             if file is not None:
                 file.pause()
             said = f": {counted(saved, 'rollout')} saved; {GO_ON}" if saved else ""
             click.echo(f"interrupted{said}", err=True)
-            raise SystemExit(INTERRUPTED) from None
+            raise SystemExit(code) from None
         except OutputFault as fault:
             fail(fault.message, fault.help)
         except OSError as error:

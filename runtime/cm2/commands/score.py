@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from cm2.commands.interrupts import INTERRUPTED, ignore
+from cm2.commands.interrupts import ignore
 from cm2.commands.judge_options import judge_files, judge_options, judge_settings, opened_judge
 from cm2.commands.judge_report import judge_text, say_masked
 from cm2.commands.score_faults import STDOUT, cannot, fail, naming
@@ -261,7 +261,7 @@ def _keep(output: Output) -> None:
 
 def _interrupted(output: Output | None, listed: Partial | None) -> NoReturn:
     """Save what can be gone on with, and say how much that is."""
-    ignore()
+    code = ignore()
     if listed is not None:
         listed.discard()
     if output is not None:
@@ -270,4 +270,4 @@ def _interrupted(output: Output | None, listed: Partial | None) -> NoReturn:
         click.echo("interrupted", err=True)
     else:
         click.echo(f"interrupted: {counted(output.saved, 'dialogue')} saved; {GO_ON}", err=True)
-    raise SystemExit(INTERRUPTED)
+    raise SystemExit(code)

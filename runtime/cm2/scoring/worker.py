@@ -283,6 +283,7 @@ def start(bundle: str, options: Options) -> None:
     An interrupt is for the process that hands out the pieces. When that dies, this one ends, too.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _WORKER[:] = [Worker(load(Path(bundle)), options)]
 

@@ -26,11 +26,11 @@ Part = Literal["llm", "user"]
 """What a model plays: the tools of the backend `llm`, or simulated users."""
 
 PARTS: Mapping[Part, str] = {
-    "llm": "the backend `llm` is a model",
-    "user": "a simulated user is a model",
+    "llm": "the backend `llm`",
+    "user": "a simulated user",
 }
 
-_EXAMPLE = """{part} needs settings: write them into a file, such as
+_EXAMPLE = """{part} is a model, which needs settings: write them into a file, such as
 
     [{name}]
     engine = "openai"

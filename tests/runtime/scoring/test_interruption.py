@@ -79,10 +79,13 @@ def files(tmp_path: Path) -> Files:
     return Files(tmp_path)
 
 
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_an_interrupted_run_goes_on_by_the_same_command(files: Files, jobs: int) -> None:
-    said = files.stop(signal.SIGINT, "--jobs", jobs)
-    assert files.ended == 130, said
+def test_an_interrupted_run_goes_on_by_the_same_command(
+    files: Files, jobs: int, by: signal.Signals
+) -> None:
+    said = files.stop(by, "--jobs", jobs)
+    assert files.ended == 128 + by, said
     saved, _, help = said.removeprefix("interrupted: ").partition(" dialogues saved; ")
     assert help == "give the same command again to go on\n"
     assert int(saved) == files.saved()
