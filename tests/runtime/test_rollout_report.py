@@ -11,7 +11,7 @@ from rollout_doubles import Script, desk, tiny_tokenizer, tool_call
 from cm2.commands.rollout_report import report
 from cm2.rollout.codec import Codec
 from cm2.rollout.dialogue import Limits
-from cm2.rollout.report import record, summarise, summary
+from cm2.rollout.report import lost_tasks, record, summarise, summary
 from cm2.rollout.stage import Played, Stage
 
 LOOK_UP = tool_call("lookup", booking="AB12")
@@ -76,3 +76,10 @@ def test_the_report_names_rewards_stops_sources_and_what_broke(played: list[Play
     assert ": ValueError" in text
     assert "1 of 5 rollouts are masked:" in text
     assert "lookup" in text.rpartition("masked:")[2]
+
+
+def test_a_task_is_lost_where_all_of_its_rollouts_are_masked(played: list[Played]) -> None:
+    records = [record(one) for one in played]
+    assert lost_tasks(records) == set()
+    alone = {**records[3], "task": "other/r0"}
+    assert lost_tasks([*records, alone]) == {"other"}

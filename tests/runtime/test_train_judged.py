@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from judge_models import byte_level, save
-from judge_server import Response, Server
+from judge_server import ON_SCHEMA, Response, Server
 from judged import judge_of, verdict
 from rollout_doubles import BACKEND, TOOLS, Script, tiny_tokenizer, tool_call
 
@@ -485,3 +485,45 @@ def test_the_command_names_an_engine_that_cannot_judge_and_how_to_go_on(
     assert f"give the same command with --out {out} to go on" in done.stderr
     config = json.loads((out / "config.json").read_text("utf-8"))
     assert config["judge"]["urls"] == [server.url]
+
+
+@pytest.mark.slow
+def test_a_server_that_is_gone_stops_a_run_that_goes_on_when_it_is_back(
+    policy: Path, tmp_path: Path
+) -> None:
+    desk(tmp_path)
+    out, back = tmp_path / "run", False
+
+    def reply(_: Any) -> Response:
+        log = out / "metrics.jsonl"
+        gone = not back and log.exists() and log.read_bytes().count(b"\n") > 1
+        return Response(500) if gone else ON_SCHEMA
+
+    with Server(reply) as server:
+        settings = f'engine = "openai"\nmodel = "m"\nurls = ["{server.url}"]\ntries = 1\n'
+        (tmp_path / "judge.toml").write_text(settings, "utf-8")
+        command = [
+            *(sys.executable, "-m", "cm2", "train", str(tmp_path / "desk.cm2"), "--allow-python"),
+            *("--model", str(policy), "--judge", str(tmp_path / "judge.toml"), "--out", str(out)),
+            *("--steps", "8", "--group", "2", "--groups", "1"),
+            *("--set", "limits.steps=2", "--set", "limits.step_tokens=24"),
+        ]
+
+        def run() -> subprocess.CompletedProcess[str]:
+            environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+            return subprocess.run(
+                command, capture_output=True, text=True, timeout=300, env=environment
+            )
+
+        first = run()
+        assert first.returncode == 1, first.stderr
+        assert "error: 3 steps in a row had no rollout that counts: the judge broke on 2 (" in (
+            first.stderr
+        )
+        assert f"give the same command with --out {out} to go on" in first.stderr
+        assert "reward=–" in first.stderr
+        assert [line["masked"] for line in lines(out / "metrics.jsonl")] == [0, 0, 2, 2]
+        back = True
+        second = run()
+    assert second.returncode == 0, second.stderr
+    assert [line["masked"] for line in lines(out / "metrics.jsonl")] == [0] * 8

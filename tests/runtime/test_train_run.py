@@ -153,6 +153,12 @@ def test_a_step_cannot_play_more_rows_than_there_are(tmp_path):
         train(desk(tmp_path), SHORT, tmp_path / "run")
 
 
+def test_a_step_that_cannot_be_shared_is_refused_before_anything_is_built(bundle, tmp_path):
+    with pytest.raises(RunError, match="`micro_batch` 3 does not divide the 8 rollouts"):
+        train(bundle, Config(group=4, groups=2, micro_batch=3), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_task_that_only_a_judge_can_reward_is_not_trained_on(tmp_path):
     bundle = desk(tmp_path)
     task = bundle.spec.tasks[0]

@@ -116,9 +116,9 @@ def command(
     judge, `ask` items do not count. An interrupted run with -o goes on where it stopped when the
     same command is given again.
 
-    Exit codes: 0 all was played; 1 something broke that is not the policy's doing, and what was
-    played is kept, or no rollout has a reward because of it; 2 nothing could be played; 130
-    interrupted.
+    Exit codes: 0 all was played; 1 something broke that is not the policy's doing, and cut the run
+    short, which keeps what was played, or left a task without any rollout that counts; 2 nothing
+    could be played; 130 interrupted.
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:

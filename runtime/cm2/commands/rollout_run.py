@@ -16,6 +16,7 @@ from cm2.commands.interrupts import ignore
 from cm2.commands.judge_report import cost_text, judge_text, say_masked
 from cm2.commands.score_faults import cannot, fail, naming
 from cm2.commands.score_rejects import counted
+from cm2.commands.world_options import PLAYS
 from cm2.judge.engine import EngineError
 from cm2.judge.judge import Judge
 from cm2.judge.ledger import Cost
@@ -25,7 +26,6 @@ from cm2.scoring.places import OutputFault
 from cm2dsl.chat import ChatError
 
 STOPPED = 1
-PLAYS = {"user": "the model that plays users", "llm": "the model that plays tools"}
 GO_ON = "give the same command again to go on"
 
 
@@ -259,7 +259,7 @@ class Run:
 
     def _say(self, records: list[Mapping[str, Any]], took: _Took, out: Path | None) -> None:
         from cm2.commands.rollout_report import report
-        from cm2.rollout.report import masked_by
+        from cm2.rollout.report import lost_tasks, masked_by
 
         to_err = out is None
         click.echo(report(records, took.seconds, took.sampled), err=to_err)
@@ -273,7 +273,12 @@ class Run:
         masked = sum(masked_by(one) is not None for one in records)
         rewarded = sum(one["reward"] is not None for one in records)
         again = "see above what broke; a rollout that is masked has no reward"
-        if say_masked(masked, len(records), rewarded, "something outside the policy", again):
+        none = say_masked(masked, len(records), rewarded, "something outside the policy", again)
+        lost = sorted(lost_tasks(records))
+        if lost and not none:
+            names = ", ".join(f"`{name}`" for name in lost)
+            click.echo(f"error: no rollout of {names} has a reward because of it", err=True)
+        if lost:
             raise SystemExit(STOPPED)
 
 

@@ -13,14 +13,16 @@ from typing import Any, NoReturn
 import click
 
 from cm2.commands.backends import python_option, see_permitted
+from cm2.commands.interrupts import ignore
 from cm2.commands.judge_options import judge_options, judge_settings, opened_judge
-from cm2.commands.judge_report import judge_text
+from cm2.commands.judge_report import cost_text, judge_text
 from cm2.commands.launched import alone_by_accident, hush_others
 from cm2.commands.spec import open_or_exit
 from cm2.commands.train_options import as_settings, config_options
-from cm2.commands.world_options import world_option, world_settings
+from cm2.commands.world_options import PLAYS, world_option, world_settings
 from cm2.judge.engine import EngineError
 from cm2.judge.judge import Judge
+from cm2.judge.ledger import Cost
 from cm2dsl.chat import ChatError
 
 NEEDED = ("torch", "transformers", "trl", "datasets")
@@ -58,8 +60,9 @@ def command(
     do not count. An interrupted run goes on when it is started again with the same options and its
     folder as --out.
 
-    Exit codes: 1 the judge could not judge any more, and the run stopped where it was; 2 the run
-    could not start, and nothing was trained.
+    Exit codes: 1 something that is not the policy's broke for good (the judge, a tool, a model that
+    plays), and the run stopped where it was; 2 the run could not start, and nothing was trained;
+    130 interrupted.
     """
     hush_others()
     missing = [name for name in NEEDED if find_spec(name) is None]
@@ -76,6 +79,7 @@ def command(
     from cm2.simulate.backend import SimulationError
     from cm2.train.arguments import check_reports, check_trl
     from cm2.train.folder import RunError
+    from cm2.train.outage import OutageError
     from cm2.train.report import comparison
     from cm2.train.run import train
     from cm2.train.runfile import told, toml_of
@@ -106,14 +110,23 @@ def command(
             if decides is not None:
                 _see_ready(decides)
             summary = train(bundle, config, out, decides, played)
+    except KeyboardInterrupt:
+        code = ignore()
+        click.echo(f"\ninterrupted: {goes_on(out)}", err=True)
+        raise SystemExit(code) from None
     except EngineError as error:
-        _stopped(error, out)
+        _stopped(error.message, out, error.help)
+    except OutageError as error:
+        _stopped(str(error), out)
     except (RunError, EpisodeError, SimulationError, ChatError) as error:
         _fail(str(error))
     click.echo(comparison(summary["before"], summary["after"]))
     click.echo(f"\n{_told(summary)}; {summary['seconds']:.0f} s; {out}")
     if decides is not None:
         click.echo("\n" + judge_text(decides.ledger))
+    for part, who in PLAYS.items():
+        if part in summary:
+            click.echo("\n" + cost_text(who, Cost.from_json(summary[part])))
 
 
 def _told(summary: Mapping[str, Any]) -> str:
@@ -137,12 +150,17 @@ def _see_ready(judge: Judge) -> None:
         _fail(f"{error.message}\n  = help: {error.help}")
 
 
-def _stopped(error: EngineError, out: Path) -> NoReturn:
-    click.echo(f"error: {error.message}", err=True)
-    click.echo(f"  = help: {error.help}", err=True)
-    goes_on = f"give the same command with --out {out} to go on"
-    click.echo(f"  = help: what was trained so far is kept; {goes_on}", err=True)
+def _stopped(message: str, out: Path, help: str | None = None) -> NoReturn:
+    click.echo(f"error: {message}", err=True)
+    if help is not None:
+        click.echo(f"  = help: {help}", err=True)
+    click.echo(f"  = help: what was trained so far is kept; {goes_on(out)}", err=True)
     raise SystemExit(STOPPED)
+
+
+def goes_on(out: Path) -> str:
+    """How a run is gone on with."""
+    return f"give the same command with --out {out} to go on"
 
 
 def _fail(message: str) -> NoReturn:

@@ -13,6 +13,9 @@ from cm2.simulate.config import NO_SETTINGS, WorldSettings, needed, read_world, 
 from cm2.simulate.servers import see_described
 from cm2dsl import ir
 
+PLAYS = {"user": "the model that plays users", "llm": "the model that plays tools"}
+"""What a report calls a part."""
+
 world_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--world",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

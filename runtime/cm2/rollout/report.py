@@ -133,6 +133,12 @@ def masked_by(one: Record) -> str | None:
     return "judge" if broke and one["reward"] is None else None
 
 
+def lost_tasks(records: Sequence[Record]) -> set[str]:
+    """Tasks of which no rollout counts because all that were played are masked."""
+    kept = {task_of(one) for one in records if masked_by(one) is None}
+    return {task_of(one) for one in records} - kept
+
+
 def _masked(records: Sequence[Record]) -> dict[str, int]:
     found = Counter(masked_by(one) for one in records)
     return {who: found[who] for who in ("tool", "policy", "user", "judge")}

@@ -21,7 +21,7 @@ from cm2.rollout.policy import Policy
 from cm2.rollout.report import record, summarise
 from cm2.rollout.stage import Played
 from cm2.simulate.config import NO_SETTINGS, WorldSettings
-from cm2.train.arguments import grpo_arguments, updates_of
+from cm2.train.arguments import grpo_arguments, passes_of, updates_of
 from cm2.train.cast import Cast
 from cm2.train.checkpoint import TRAINED, Checkpoints, Mark, numbered
 from cm2.train.clock import Clock
@@ -39,6 +39,7 @@ from cm2.train.generation import (
     starting,
 )
 from cm2.train.meter import Meter, total
+from cm2.train.outage import Outage, see_scored
 from cm2.train.ranks import Ranks
 from cm2.train.rows import RowSampler
 from cm2.train.split import Rows, split
@@ -52,6 +53,7 @@ from cm2.train.whole import Gathered, Whole, see_divided
 from cm2dsl.reward.instance import Instance
 
 ADAPTER = "adapter"
+VALIDATING = "validation"
 
 
 def train(
@@ -69,7 +71,8 @@ def train(
     the weights; TRL's way, unless another is given.
 
     Raises RunError, EpisodeError, SimulationError and ChatError; EngineError where the judge can
-    decide nothing at all. What is in the folder then can be gone on with.
+    decide nothing at all, and OutageError where no rollout counts any more. What is in the folder
+    then can be gone on with.
 
     Every process that a launcher started calls this with the same arguments. They play and learn
     together, the first one writes, and all return the summary.
@@ -93,6 +96,7 @@ def train(
             f"`credit.min_group` is {config.credit.min_group}, and a group has {config.group} "
             "rollouts: none would teach anything"
         )
+    passes_of(config, ranks.count)  # whether a step can be shared is known before it is played
     rows = Rows(training, *divided(heldout, config.validation))
     sources = {source.file: source.sha256 for source in bundle.spec.sources}
     told = {**asdict(config), "spec": bundle.spec.domain, "sources": sources}
@@ -128,6 +132,7 @@ class _Run:
         self.by_id = {one.id: one for one in rows.training}
         self.clock, self.meter = Clock(), Meter(cast.costs, ranks)
         self.checkpoints = Checkpoints(folder)
+        self.outage = Outage()
 
     def whole(self) -> dict[str, Any]:
         """Everything, in order; what is done already is not done again."""
@@ -196,7 +201,10 @@ class _Run:
         validator.keep = keep
         self.checkpoints.parts |= {"rows": self.sampler, "validation": validator}
         self.checkpoints.restore(mark)
-        trainer.train(resume_from_checkpoint=mark.weights if mark is not None else None)
+        try:
+            trainer.train(resume_from_checkpoint=mark.weights if mark is not None else None)
+        finally:
+            self.watch.close()
 
         self.weights.stay()
         if validator.best is not None and config.keep == "best":
@@ -262,6 +270,7 @@ class _Run:
         ):
             step = play_step(number, self.config, self.sampler, play_rows)
         self.watch.saw(step, number)
+        self.outage.saw(step.all_played)
         mine = self.ranks.share(len(step.played))
         return columns(step.played[mine], step.credit[mine])
 
@@ -277,7 +286,7 @@ class _Run:
         """How good it is after a step, on rows of validation's own."""
         with self.clock.phase("validation"), self.weights.here():
             samples = self.config.validation.samples
-            return self._evaluate("validation", step, self.rows.validation, samples)
+            return self._evaluate(VALIDATING, step, self.rows.validation, samples)
 
     def _evaluate(
         self, phase: str, step: int, rows: Sequence[Instance], samples: int
@@ -286,10 +295,13 @@ class _Run:
         size = self.config.group * self.config.groups
         played: list[Played] = []
         chunks = range(0, len(wanted), size)
-        with awake(self.engine, self.ranks, self.clock):
-            for start in tqdm(chunks, desc=f"evaluating {phase}", unit="batch"):
+        bar = tqdm(chunks, desc=f"evaluating {phase}", unit="batch")
+        with awake(self.engine, self.ranks, self.clock), bar:
+            for start in bar:
                 part = wanted[start : start + size]
                 keys = [(self.config.seed, 0, start + i) for i in range(len(part))]
                 played += self.cast.play(part, keys)
+        if phase != VALIDATING:
+            see_scored(phase, played)
         self.folder.append(ROLLOUTS, (record(one, phase, step) for one in played))
         return {**summarise(played), **self.meter.read()}

@@ -14,6 +14,7 @@ from cm2.train.clock import Clock
 from cm2.train.folder import METRICS, ROLLOUTS, RunFolder
 from cm2.train.meter import Meter
 from cm2.train.metrics import flat, peak_memory, step_figures, trl_figures
+from cm2.train.report import shown
 from cm2.train.step import Step
 
 
@@ -94,10 +95,11 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
             return
         self._folder.append(METRICS, [{**self._line, **trl_figures(logs)}])
         if self._bar is not None:
-            self._bar.set_postfix(reward=f"{self._line['reward'] or 0:.2f}", refresh=False)
+            self._bar.set_postfix(reward=shown(self._line["reward"]), refresh=False)
             self._bar.update()
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def close(self) -> None:
+        """Training is over, or was broken off."""
         if self._bar is not None:
             self._bar.close()
 
