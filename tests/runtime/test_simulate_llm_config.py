@@ -32,6 +32,7 @@ def write(path: Path, text: str) -> Path:
         ("llm = 3\n", "`llm` is a table; write [llm]"),
         ("[llm]\n", "[llm]: names no `engine`"),
         ('[llm]\nengine = "noisy"\nof = {}\n', "[llm]: the engine `noisy` only judges"),
+        ('[llm]\nengine = "checks"\n', "[llm]: the engine `checks` only judges"),
         (OPENAI + "letrs = 3\n", "[llm]: there is no `letrs`; did you mean `letters`?"),
         (OPENAI + 'api_key = "sk-1"\n', "[llm]: `api_key` does not belong into settings"),
         ("[llm\n", "not TOML"),

@@ -26,7 +26,7 @@ from cm2.train.config import (
 )
 from cm2.train.folder import RunError
 from cm2.train.presets import PRESETS
-from cm2.train.runfile import preset, resolve
+from cm2.train.runfile import preset, resolve, told
 
 DOCS = Path(__file__).parents[2] / "docs" / "training.md"
 
@@ -137,6 +137,12 @@ def test_options_win_over_a_file_and_a_file_over_a_preset(tmp_path: Path):
     assert config["groups"] == PRESETS["paper"]["groups"]
     assert config["limits"]["steps"] == 3
     assert config["model"] == str(tmp_path / "m")
+
+
+def test_a_preset_that_a_file_names_wrongly_is_an_error_at_its_line(tmp_path: Path):
+    (tmp_path / "train.toml").write_text('group = 6\npreset = "papr"\n')
+    with pytest.raises(RunError, match=r"train.toml:2: there is no preset `papr`; .*`paper`"):
+        told(None, tmp_path / "train.toml", {}, [])
 
 
 def test_without_a_model_the_tiny_preset_is_the_default(tmp_path: Path):

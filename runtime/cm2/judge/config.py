@@ -133,12 +133,14 @@ def prompting(said: Mapping[str, Any], context: Context) -> Prompting:
 
 
 def _read_prompting(said: Mapping[str, Any], context: Context) -> tuple[ModuleType, Prompting]:
-    module, settings = _read(said, context)
-    if not isinstance(settings, Prompting):
+    module = _engine(said, context)
+    if not issubclass(module.Settings, Prompting):
         raise JudgeLoadError(
-            f"{context.where}: the engine `{settings.engine}` only judges; "
+            f"{context.where}: the engine `{said['engine']}` only judges; "
             "name one that asks a model: `openai`, `transformers` or `vllm`"
         )
+    _, settings = _read(said, context)
+    assert isinstance(settings, Prompting)
     if said["engine"] == "vllm" and "structured" not in said:  # quick to compile any form
         settings = msgspec.convert({**said, "structured": "guidance"}, type(settings))
     return module, settings
@@ -155,8 +157,8 @@ def files_of(said: Mapping[str, Any], context: Context) -> Iterator[Path]:
         yield from files_of(inner, within(context, key))
 
 
-def _read(said: Mapping[str, Any], context: Context) -> tuple[ModuleType, Settings]:
-    """The module of the engine that settings name, and the settings. Raises JudgeLoadError."""
+def _engine(said: Mapping[str, Any], context: Context) -> ModuleType:
+    """The module of the engine that settings name. Raises JudgeLoadError."""
     _refuse_secrets(said, context.where)
     known = [module.name for module in iter_modules(engines.__path__)]
     name = said.get("engine")
@@ -164,12 +166,17 @@ def _read(said: Mapping[str, Any], context: Context) -> tuple[ModuleType, Settin
         wrong = "names no `engine`" if name is None else f"names an unknown engine `{name}`"
         raise JudgeLoadError(f"{context.where}: {wrong}; {suggest(str(name or ''), known)}")
     try:
-        module = import_module(f"{engines.__name__}.{name}")
+        return import_module(f"{engines.__name__}.{name}")
     except ImportError as error:
         raise JudgeLoadError(
             f"the engine `{name}` needs the package `{error.name}`; "
             "run: pip install 'cm2dsl[judge]'"
         ) from error
+
+
+def _read(said: Mapping[str, Any], context: Context) -> tuple[ModuleType, Settings]:
+    """The module of the engine that settings name, and the settings. Raises JudgeLoadError."""
+    module = _engine(said, context)
     try:
         settings: Settings = msgspec.convert(said, module.Settings)
     except msgspec.ValidationError as error:

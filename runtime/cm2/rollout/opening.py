@@ -17,7 +17,10 @@ if TYPE_CHECKING:  # what needs an extra is imported when a policy is opened
 SMALL = 5_000_000
 """Parameters of a model whose matrices are too small for several threads to share."""
 
-_FOLDER = "give the directory of a causal model saved by transformers, with its tokenizer"
+_FOLDER = (
+    "give the directory of a causal model saved by transformers, with a tokenizer that has a chat "
+    "template for it"
+)
 _TOKENIZER = "give the directory of its tokenizer, with its chat template, as --tokenizer"
 
 

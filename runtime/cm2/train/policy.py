@@ -49,7 +49,10 @@ def starting_policy(
         return load_policy(model, bundle, dtype_of(config))
     except (OSError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())
-        raise RunError(f"`{config.model}` cannot be loaded as a policy: {reason}") from error
+        raise RunError(
+            f"`{config.model}` cannot be loaded as a policy: {reason}; give the directory of a "
+            "causal model saved by transformers, with a tokenizer that has a chat template for it"
+        ) from error
 
 
 def dtype_of(config: Config) -> str:

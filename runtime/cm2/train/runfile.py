@@ -44,9 +44,13 @@ class Layer:
 
 def preset(name: str) -> Layer:
     """The layer of a preset. Raises RunError."""
-    if name not in PRESETS:
-        raise RunError(f"there is no preset `{name}`; {suggest(name, sorted(PRESETS))}")
+    _see_preset(name, "")
     return Layer(PRESETS[name], f"preset {name}")
+
+
+def _see_preset(name: str, where: str) -> None:
+    if name not in PRESETS:
+        raise RunError(f"{where}there is no preset `{name}`; {suggest(name, sorted(PRESETS))}")
 
 
 def read_run_file(path: Path) -> Layer:
@@ -115,7 +119,9 @@ def told(
     if file is not None and "preset" in file.said:
         if not isinstance(file.said["preset"], str):
             raise RunError(f"{file.at(['preset'])}: `preset` is the name of one")
-        name = name or file.said["preset"]
+        if name is None:
+            name = file.said["preset"]
+            _see_preset(name, f"{file.at(['preset'])}: ")
         layers[0] = replace(file, said={k: v for k, v in file.said.items() if k != "preset"})
     model = any(layer.said.get("model") for layer in layers)
     if name is None and not model:
