@@ -30,8 +30,8 @@ class Scored(Struct, eq=False):
     `outcomes` has every item that was decided, by full name (`turn.item`); the items of turns
     that were not reached are failed by the gate. `plan.unjudged` are the items left out for want
     of a judge: they are not in `task`, `verdicts` and the rewards. `lengths` are the steps of the
-    turns that were reached. `reward` is None where a verdict is an error, and where no turn carries
-    reward.
+    turns that were reached. `reward` is None where a verdict is an error, and where no turn that
+    carries reward counts.
     """
 
     plan: Plan
@@ -55,6 +55,11 @@ class Scored(Struct, eq=False):
     @property
     def unjudged(self) -> tuple[str, ...]:
         return self.plan.unjudged
+
+    @property
+    def error(self) -> bool:
+        """Whether there is no reward because a verdict is an error."""
+        return self.reward is None and any(map(_is_error, self.outcomes.values()))
 
     @property
     def decisions(self) -> dict[str, Decision]:

@@ -32,7 +32,7 @@ from cm2.rollout.dialogue import Limits
 from cm2.rollout.stage import Stage
 from cm2.train.arguments import grpo_arguments
 from cm2.train.config import Config, Credit, Tiny
-from cm2.train.credit import group_credit
+from cm2.train.credit import assigned, group_credit
 from cm2.train.tiny import build_model
 from cm2.train.trainer import ChecklistTrainer, columns
 from cm2dsl.reward.instance import instances
@@ -77,8 +77,10 @@ def trained_batch(
     scripts: Sequence[Sequence[str]],
     level: Any,
     truncate: float | None = None,
+    **credit: Any,
 ) -> tuple[dict[str, Any], list[Any], ChecklistTrainer]:
     """What the overridden method returns for one group, its rollouts, and the trainer."""
+    bundle = assigned(bundle, Credit(**credit))
     codec = Codec(tiny_tokenizer(), system=bundle.spec.system)
     stage = Stage(bundle, codec, Limits(steps=3, step_tokens=64, tokens=1024), [])
     instance = instances(bundle.spec)[0]
@@ -90,7 +92,7 @@ def trained_batch(
         played.extend(found)
         return columns(found, group_credit(found, config.credit))
 
-    config = Config(group=4, groups=1, micro_batch=4, credit=Credit(level=level))
+    config = Config(group=4, groups=1, micro_batch=4, credit=Credit(level=level, **credit))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = ChecklistTrainer(
@@ -159,6 +161,30 @@ def test_a_broken_tool_masks_its_rollout_and_leaves_the_others_as_if_it_were_not
     mean = (1 + 3 / 8 + 0) / 3
     for row, worth in enumerate([1, 3 / 8, 0]):
         assert out["advantages"][row, 0].item() == pytest.approx(worth - mean, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("level", "worth"),
+    [
+        ("turn", {0: 1 - 5 / 16, 1: 1 / 4 - 5 / 16, 3: -5 / 16}),
+        ("step", {row: BY_HAND["step"][row][1, 0] for row in (0, 1, 3)}),
+    ],
+)
+def test_a_rollout_that_reached_no_turn_that_counts_is_in_its_group_and_not_masked(
+    bundle, tmp_path, level, worth
+):
+    """Rollout 2 ends before `act`, the only turn with reward: that is the policy's own doing. It
+    counts as one that never satisfied anything there, and its tokens as tokens."""
+    out, played, _ = trained_batch(
+        bundle, tmp_path, SCRIPTS, level, at=("act",), unreached="mask", baseline="all"
+    )
+    assert [one.scored.reward for one in played] == [1.0, 0.25, None, 0.0]
+    assert not any(one.masked for one in played)
+    for row, expected in worth.items():
+        column = played[row].rollout.places.index((1, 0))
+        assert out["advantages"][row, column].item() == pytest.approx(expected, abs=1e-6)
+    assert not out["advantages"][2].any()
+    assert out["tool_mask"][2, : len(played[2].rollout.mask)].tolist() == played[2].rollout.mask
 
 
 def test_a_tokens_importance_is_bounded_and_weighs_its_advantage(bundle, tmp_path):

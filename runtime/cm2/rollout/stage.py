@@ -38,7 +38,10 @@ from cm2dsl.reward.instance import Instance
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A rollout and its score. `scored.reward` is None where the rollout is masked."""
+    """A rollout and its score.
+
+    `scored.reward` is None where the rollout is masked, and where it reached no turn that counts.
+    """
 
     rollout: Rollout
     scored: Scored
@@ -46,7 +49,7 @@ class Played:
     @property
     def masked(self) -> bool:
         """Whether something outside the policy broke: no reward, no advantage and no loss."""
-        return self.rollout.fault is not None or self.scored.reward is None
+        return self.rollout.fault is not None or self.scored.error
 
 
 T = TypeVar("T")

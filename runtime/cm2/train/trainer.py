@@ -125,7 +125,7 @@ def columns(played: Sequence[Played], credits: Sequence[RolloutCredit]) -> dict[
 
 
 def reward(played: Sequence[Played], **_: Any) -> list[float | None]:
-    """TRL's reward function: for its log alone. None is a masked rollout, and leaves the mean."""
+    """TRL's reward function: for its log alone. What has none leaves the mean."""
     return [one.scored.reward for one in played]
 
 
