@@ -128,6 +128,21 @@ def test_validation_and_report_play_held_out_rows_and_share_none(run, bundle):
     assert played["train"] <= {f"say/r{i}" for i in range(4)}
 
 
+def test_each_validation_draws_the_same_noise_and_none_of_the_table_s_or_of_a_step_s(run):
+    """A rollout's id is what its noise is drawn from."""
+    drawn: dict[tuple[str, int], list[str]] = {}
+    for line in lines(run / "rollouts.jsonl"):
+        drawn.setdefault((line["phase"], line["step"]), []).append(line["id"])
+    validations = [ids for (phase, _), ids in drawn.items() if phase == "validation"]
+    tables = [ids for (phase, _), ids in drawn.items() if phase in ("before", "after")]
+    steps = [ids for (phase, _), ids in drawn.items() if phase == "train"]
+    assert len(validations) > 1
+    assert all(ids == validations[0] for ids in validations)
+    assert tables[0] == tables[1]
+    every = [*validations[0], *tables[0], *(one for ids in steps for one in ids)]
+    assert len(every) == len(set(every))
+
+
 def test_the_model_is_the_adapter_of_the_best_validation(run, bundle, model):
     assert is_adapter(run / "model")
     (saved,) = run.glob("best-*")

@@ -286,10 +286,12 @@ class _Run:
         """How good it is after a step, on rows of validation's own."""
         with self.clock.phase("validation"), self.weights.here():
             samples = self.config.validation.samples
-            return self._evaluate(VALIDATING, step, self.rows.validation, samples)
+            # A policy that is chosen by its luck must not meet the same luck in the table.
+            first = len(self.rows.reported) * self.config.samples
+            return self._evaluate(VALIDATING, step, self.rows.validation, samples, first)
 
     def _evaluate(
-        self, phase: str, step: int, rows: Sequence[Instance], samples: int
+        self, phase: str, step: int, rows: Sequence[Instance], samples: int, first: int = 0
     ) -> dict[str, Any]:
         wanted = [row for row in rows for _ in range(samples)]
         size = self.config.group * self.config.groups
@@ -299,7 +301,7 @@ class _Run:
         with awake(self.engine, self.ranks, self.clock), bar:
             for start in bar:
                 part = wanted[start : start + size]
-                keys = [(self.config.seed, 0, start + i) for i in range(len(part))]
+                keys = [(self.config.seed, 0, first + start + i) for i in range(len(part))]
                 played += self.cast.play(part, keys)
         if phase != VALIDATING:
             see_scored(phase, played)
