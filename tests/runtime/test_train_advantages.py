@@ -204,3 +204,12 @@ def test_a_tokens_importance_is_bounded_and_weighs_its_advantage(bundle, tmp_pat
     sampled = plain["tool_mask"].bool() & plain["completion_mask"].bool()
     assert torch.allclose(weighed[sampled], expected[sampled], atol=1e-6)
     assert not weighed[~sampled].any()
+
+
+def test_dropout_is_no_part_of_a_tokens_importance(bundle, tmp_path):
+    out, _, trainer = trained_batch(bundle, tmp_path, SCRIPTS, "turn")
+    exact = trainer._importance(out, 2.0)
+    for layer in trainer.model.model.layers:
+        layer.self_attn.attention_dropout = 0.5
+    assert torch.equal(trainer._importance(out, 2.0), exact)
+    assert trainer.model.training

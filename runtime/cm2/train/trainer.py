@@ -72,6 +72,8 @@ class ChecklistTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         ids = torch.cat([out["prompt_ids"], out["completion_ids"]], dim=1)
         attended = torch.cat([out["prompt_mask"], out["completion_mask"]], dim=1)
         kwargs = self.args.gradient_checkpointing_kwargs
+        training = self.model.training
+        self.model.eval()  # dropout is no part of the policy that sampled
         with torch.no_grad(), disable_gradient_checkpointing(self.model, kwargs):
             logprobs, _, _ = self._get_per_token_logps_and_entropies(
                 self.model,
@@ -80,6 +82,7 @@ class ChecklistTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
                 out["completion_ids"].shape[1],
                 batch_size=self.args.per_device_train_batch_size,
             )
+        self.model.train(training)
         sampled = out["tool_mask"] * out["completion_mask"] > 0
         gap = (logprobs - out["sampling_per_token_logps"]).masked_fill(~sampled, 0.0)
         importance = gap.exp().clamp(max=most)
