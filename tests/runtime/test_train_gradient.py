@@ -5,8 +5,8 @@ that say which were sampled, and the advantages by (turn, step). An update of pl
 has to move every weight by the learning rate times the rival's gradient.
 
 Losses: GRPO (arXiv 2402.03300, eq. 3), DAPO (2503.14476, eq. 8), Dr. GRPO (2503.20783, section
-3.2), CISPO (2506.13585, eq. 4); the KL term by the estimator of GRPO's eq. 4,
-weighed by the ratio (DeepSeek-V3.2, 2512.02556) unless GRPO's own is asked for.
+3.2), CISPO (2506.13585, eq. 4), SAPO (2511.20347), LUSPO (2602.05261); the KL term by the estimator
+of GRPO's eq. 4, weighed by the ratio (DeepSeek-V3.2, 2512.02556) unless GRPO's own is asked for.
 """
 
 from __future__ import annotations
@@ -70,12 +70,27 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return desk(tmp_path_factory.mktemp("desk"))
 
 
-def trained(bundle: Bundle, folder: Path, config: Config) -> tuple[Any, Any, list[Any], list[Any]]:
-    """A model before and after one step of training, the step's rollouts and their credit."""
+def trained(
+    bundle: Bundle, folder: Path, config: Config
+) -> tuple[Any, Any, list[Any], list[Any], list[list[int]]]:
+    """A model before and after one step of training, the step's rollouts and their credit, and for
+    each pass the numbers of the rollouts that went through it."""
     codec = Codec(tiny_tokenizer(), system=bundle.spec.system)
     stage = Stage(bundle, codec, config.limits, [])
     instance = instances(bundle.spec)[0]
     step: tuple[list[Played], list[RolloutCredit]] = ([], [])
+
+    passes: list[list[int]] = []
+
+    class Watched(ChecklistTrainer):
+        def _compute_loss(self, model: Any, inputs: Any) -> Any:
+            lengths = inputs["completion_mask"].sum(1).tolist()
+            said = [
+                row[:n] for row, n in zip(inputs["completion_ids"].tolist(), lengths, strict=True)
+            ]
+            known = [one.rollout.completion for one in step[0]]
+            passes.append([known.index(one) for one in said])
+            return super()._compute_loss(model, inputs)
 
     def rollouts(prompts: list[str], trainer: Any) -> dict[str, Any]:
         keys = [(0, i) for i in range(len(prompts))]
@@ -90,7 +105,7 @@ def trained(bundle: Bundle, folder: Path, config: Config) -> tuple[Any, Any, lis
     model = AutoModelForCausalLM.from_pretrained(folder / "start")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        trainer = ChecklistTrainer(
+        trainer = Watched(
             model=model,
             processing_class=codec.tokenizer,
             args=grpo_arguments(config, folder),
@@ -100,7 +115,7 @@ def trained(bundle: Bundle, folder: Path, config: Config) -> tuple[Any, Any, lis
         )
         trainer.train()
     assert trainer.state.global_step == updates_of(config)
-    return before, model, *step
+    return before, model, *step, passes
 
 
 Tokens = tuple[torch.Tensor, torch.Tensor]
@@ -119,25 +134,35 @@ def spoken(model: Any, one: Played, credit: RolloutCredit, temperature: float) -
     return said[sampled], torch.tensor(worth)
 
 
-def rival(config: Config, now: Sequence[Tokens], old: Sequence[Any], first: Sequence[Any]) -> Any:
-    """The loss of all rollouts of a step, from their log-probabilities now, when they were played,
-    and to the policy at the start."""
+def rival(
+    config: Config, now: Sequence[Tokens], old: Sequence[Any], first: Sequence[Any], part: set[int]
+) -> Any:
+    """The loss of the rollouts of a step that an update learns from, from all their
+    log-probabilities now, when they were played, and to the policy at the start."""
     high = config.epsilon if config.epsilon_high is None else config.epsilon_high
     losses = []
-    for (said, worth), then, reference in zip(now, old, first, strict=True):
+    for i in sorted(part):
+        (said, worth), then, reference = now[i], old[i], first[i]
         ratio = (said - then).exp()
         if config.truncate is not None:  # the scripts say of each token that it had e^-1
             worth = worth * (then + 1.0).exp().clamp(max=config.truncate)
         if config.loss == "cispo":
             loss = -ratio.detach().clamp(max=high) * worth * said
+        elif config.loss == "sapo":
+            softness = torch.where(worth > 0, 1.0, 1.05)
+            loss = -4 / softness * torch.sigmoid(softness * (ratio - 1)) * worth
         else:
+            if config.loss == "luspo" and len(said):  # of the dialogue: a geometric mean
+                ratio = (said - then).mean().exp()
             clipped = ratio.clamp(1 - config.epsilon, 1 + high)
             loss = -torch.min(ratio * worth, clipped * worth)
         gap = reference - said
         weight = ratio if config.trl.get("use_bias_correction_kl", True) else 1.0
         losses.append(loss + config.beta * weight * (gap.exp() - gap - 1))
-    tokens = sum(len(loss) for loss in losses)
-    if config.loss == "grpo":
+    tokens = sum(len(loss) for loss in old) / config.updates
+    if config.loss == "luspo":
+        return sum(loss.sum() for loss in losses) / len(losses)
+    if config.loss in ("grpo", "sapo"):
         return sum(loss.sum() / max(len(loss), 1) for loss in losses) / len(losses)
     if config.loss == "dr_grpo":
         return sum(loss.sum() for loss in losses) / (len(losses) * config.limits.tokens)
@@ -153,6 +178,12 @@ WAYS = {
     "grpo in four passes": replace(PLAIN, loss="grpo", micro_batch=2),
     "dr_grpo in four passes": replace(PLAIN, loss="dr_grpo", micro_batch=2),
     "bnpo": replace(PLAIN, loss="bnpo"),
+    "sapo in four passes": replace(PLAIN, loss="sapo", iterations=2, micro_batch=2),
+    "luspo in four passes": replace(
+        PLAIN, loss="luspo", learning_rate=0.01, iterations=2, micro_batch=2
+    ),
+    "dapo in two parts, twice": replace(PLAIN, updates=2, iterations=2, micro_batch=2, beta=0.3),
+    "grpo in two parts": replace(PLAIN, loss="grpo", updates=2, micro_batch=4),
     "cispo in four passes": replace(PLAIN, loss="cispo", epsilon_high=5.0, micro_batch=2),
     "KL": replace(PLAIN, beta=0.3, iterations=2, micro_batch=4),
     "KL as GRPO has it": replace(PLAIN, beta=0.3, iterations=2, trl=SGD | GRPO_KL),
@@ -168,7 +199,7 @@ def test_an_update_goes_down_the_gradient_of_the_loss_as_it_is_written(
     bundle: Bundle, tmp_path: Path, way: str
 ) -> None:
     config = WAYS[way]
-    before, after, played, credit = trained(bundle, tmp_path, config)
+    before, after, played, credit, passes = trained(bundle, tmp_path, config)
     assert [one.masked for one in played] == [False] * 3 + [True] + [False] * 4
     heat = config.sampling.temperature
     model = copy.deepcopy(before).eval()
@@ -177,13 +208,16 @@ def test_an_update_goes_down_the_gradient_of_the_loss_as_it_is_written(
         return [spoken(model, one, its, heat) for one, its in zip(played, credit, strict=True)]
 
     old = [said.detach() for said, _ in all_spoken()]
-    for _ in range(config.iterations):
+    amount = len(passes) // updates_of(config)
+    for update in range(updates_of(config)):
+        part = {i for one in passes[update * amount :][:amount] for i in one}
+        assert len(part) == 8 // config.updates
         model.zero_grad()
-        rival(config, all_spoken(), old, old).backward()
+        rival(config, all_spoken(), old, old, part).backward()
         with torch.no_grad():
             for weight in model.parameters():
                 if weight.grad is not None:
-                    weight -= RATE * weight.grad
+                    weight -= config.learning_rate * weight.grad
     moved = 0.0
     for (name, found), first, expected in zip(
         after.named_parameters(), before.parameters(), model.parameters(), strict=True
