@@ -111,6 +111,7 @@ def test_rollouts_are_those_of_one_process_and_stand_in_their_order(folder: Path
 def test_figures_are_those_of_one_process_but_for_rounding(folder: Path, run: str) -> None:
     alone, both = left(folder / "1"), left(folder / run)
     assert set(alone) == set(both)
+    assert {line["masked"] for line in alone["metrics.jsonl"]} == {2}  # both of the first process
     assert alone["validation.jsonl"] == both["validation.jsonl"]
     for one, two in zip(alone["metrics.jsonl"], both["metrics.jsonl"], strict=True):
         assert set(one) == set(two)
