@@ -24,7 +24,7 @@ FLOOR = 0.01
 FRESH = 0.5
 """The share of the newest group in a row's spread, which is a moving average."""
 
-_ROWS = 1  # keeps these draws apart from others with the same seed
+_ROWS = 1  # what is drawn: these, or those that take places
 _MORE = 2
 
 
