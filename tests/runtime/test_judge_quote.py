@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from cm2.judge.hygiene import revealed
@@ -191,9 +191,22 @@ def test_codes_of_letters_that_a_reader_sees_are_words_like_others() -> None:
 
 @settings(deadline=None)
 @given(st.text(), st.text(min_size=2), st.text())
+@example("0/", "00", "")
+@example("不", "可以", "")
+@example("", "_00", "")
+@example("", ".00", "")
 def test_every_line_of_a_text_that_says_anything_occurs_in_it(a: str, b: str, c: str) -> None:
     assume(sum(map(str.isalnum, normalised(b))) > 1)
     assert occurs(b, f"{a}\n{b}\n{c}")
+
+
+def test_a_decimal_mark_before_a_number_is_quoted_or_the_number_is_not_found() -> None:
+    assert occurs("costs .50", "it costs .50 in all")
+    assert occurs(".50", "it is .50")
+    assert not occurs("50", "it is .50")
+    assert not occurs(".50", "it is 1.50")
+    assert not occurs(".50", "it is 50")
+    assert occurs("…50 EUR", "it is 50 EUR")
 
 
 @settings(deadline=None)

@@ -38,12 +38,13 @@ _WORD = re.compile("[LD]")
 # Stars glued to a word on one side alone are markup; between two numbers or words they are a sign.
 _MARKUP = re.compile(r"""(?<![\w*])\*+(?=[\w"'(¥$€])|(?<=[^\s*])\*+(?![\w*(=/<>+-])""")
 
-_NUMBER_BEFORE = re.compile(r"(?:\d[-+/.,:]|(?:^|[^\w.])[-+.,])$")
-"""A number goes on to the left: its sign, or what is before its decimal mark."""
+_NUMBER_BEFORE = re.compile(r"(?:\d[-+/.,:]|(?:^|[^\w.])[-+.,])\Z")
+"""A number goes on to the left: its sign, or what is before its decimal mark; on the same line."""
 
+_WORD_AFTER = re.compile("_*[LD]")
 _NUMBER_AFTER = re.compile(r"/\d| *[%‰]")
 _NEGATED_BEFORE = re.compile(
-    r"(?:[不没沒未无無非]|(?<![特区區分级級性类類个個识識辨])[别別]|\bnon-)$"
+    r"(?:[不没沒未无無非]|(?<![特区區分级級性类類个個识識辨])[别別]|\bnon-)\Z"
 )
 _NEGATED_AFTER = re.compile(r"['’]t\b")
 
@@ -86,15 +87,17 @@ def occurs(quote: str, text: str) -> bool:
     is glued to. A quote without a letter, digit or picture, or of one letter out of a longer text,
     does not count.
     """
-    sought, said = _without_ends(_read(quote).tokens), _read(text)
+    read, said = _read(quote), _read(text)
+    sought = _without_ends(read.tokens)
     words = [token.text for token in sought]
     if not any(map(_says_something, "".join(words))):
         return False
     if len("".join(words)) < _SHORTEST:
         return words == [token.text for token in _without_ends(said.tokens)]
     cut = len(quote) >= _LONGEST
+    mark = read.plain[: sought[0].start].rpartition(" ")[2]
     return any(
-        _stands(words, said, first, cut) for first in range(len(said.tokens) - len(words) + 1)
+        _stands(words, said, first, cut, mark) for first in range(len(said.tokens) - len(words) + 1)
     )
 
 
@@ -108,26 +111,36 @@ def normalised(text: str) -> str:
     return re.sub(r" ?(-|_+) ?", r"\1", said)
 
 
-def _stands(words: Sequence[str], said: _Text, first: int, cut: bool) -> bool:
-    """Whether the words are the tokens from the `first` on, and no word or number is cut there."""
+def _stands(words: Sequence[str], said: _Text, first: int, cut: bool, mark: str) -> bool:
+    """Whether the words are the tokens from the `first` on, and no word or number is cut there.
+
+    `mark` is what the quote has right before them, such as the decimal mark of .50.
+    """
     tokens = said.tokens[first : first + len(words)]
     *inner, last = (token.text for token in tokens)
     if inner != list(words[:-1]):
         return False
     if cut and last.startswith(words[-1]):
-        return not _cut_before(said, tokens[0].start)
+        return not _cut_before(said, tokens[0].start, mark)
     if last != words[-1]:
         return False
-    return not _cut_before(said, tokens[0].start) and not _cut_after(said, tokens[-1].end)
+    return not _cut_before(said, tokens[0].start, mark) and not _cut_after(said, tokens[-1].end)
 
 
-def _cut_before(said: _Text, start: int) -> bool:
+def _cut_before(said: _Text, start: int, mark: str) -> bool:
     plain, kinds = said.plain, said.kinds
     before = plain[max(start - 4, 0) : start]
-    if start and _WORD.match(kinds[start]) and kinds[start - 1] in "LD_":
-        return True
+    if _WORD.match(kinds[start]):
+        place = start
+        while place and kinds[place - 1] == "_":
+            place -= 1
+        if place and _WORD.match(kinds[place - 1]):
+            return True
     number = kinds[start] == "D" or unicodedata.category(plain[start]) == "Sc"
-    if number and _NUMBER_BEFORE.search(before):
+    if number and mark and plain.endswith(mark, 0, start):
+        if kinds[: start - len(mark)].endswith("D"):
+            return True
+    elif number and (mark in (".", ",") or _NUMBER_BEFORE.search(before)):
         return True
     return _NEGATED_BEFORE.search(before) is not None
 
@@ -135,7 +148,7 @@ def _cut_before(said: _Text, start: int) -> bool:
 def _cut_after(said: _Text, end: int) -> bool:
     plain, kinds = said.plain, said.kinds
     after = plain[end : end + 8]
-    if end < len(kinds) and _WORD.match(kinds[end - 1]) and re.match("_*[LD]", kinds[end:]):
+    if end < len(kinds) and _WORD.match(kinds[end - 1]) and _WORD_AFTER.match(kinds, end):
         return True
     if kinds[end - 1] == "D" and _NUMBER_AFTER.match(after):
         return True
