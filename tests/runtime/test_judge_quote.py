@@ -209,6 +209,12 @@ def test_a_decimal_mark_before_a_number_is_quoted_or_the_number_is_not_found() -
     assert occurs("…50 EUR", "it is 50 EUR")
 
 
+def test_a_minus_before_a_currency_is_quoted_or_the_amount_is_not_found() -> None:
+    assert occurs("-$5.00", "a change of -$5.00 in all")
+    assert not occurs("$5.00", "a change of -$5.00 in all")
+    assert not occurs("-$5.00", "a change of $5.00 in all")
+
+
 @settings(deadline=None)
 @given(st.text())
 def test_normalising_twice_is_normalising_once(text: str) -> None:

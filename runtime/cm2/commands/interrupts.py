@@ -7,13 +7,14 @@ run, does the same with 143: files are kept, child processes and temporary folde
 from __future__ import annotations
 
 import math
-import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from cm2.commands.launched import is_one_of_several
 
 TOGETHER = 1.0
 """Seconds in which further interrupts are of the same wish to stop."""
@@ -41,7 +42,8 @@ def raised_once(is_process: bool) -> Iterator[None]:
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, handle)
-    if is_process and not _launched():
+    # One of several that waits for another, which has ended, would never come to its handler.
+    if is_process and not is_one_of_several():
         _handle_terminations()
     try:
         yield
@@ -75,12 +77,6 @@ def _handle_terminations() -> None:
             signal.raise_signal(signal.SIGINT)
 
     signal.signal(signal.SIGTERM, handle)
-
-
-def _launched() -> bool:
-    """Whether this is one process of several: one that waits for another, which has ended, would
-    not come to its handler, and is left to be ended at once."""
-    return os.environ.get("WORLD_SIZE", "1") != "1"
 
 
 def _in_main_thread() -> bool:

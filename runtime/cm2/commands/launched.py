@@ -17,6 +17,11 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def is_one_of_several() -> bool:
+    """Whether a launcher says that it started others beside this process."""
+    return any(os.environ.get(name, "1") != "1" for name in _SIZES)
+
+
 def alone_by_accident() -> bool:
     """Whether `accelerate launch --cpu` was told to start several processes and started this one:
     it leaves them to MPI, which has then said nothing to this process."""

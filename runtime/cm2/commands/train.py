@@ -112,7 +112,7 @@ def command(
             summary = train(bundle, config, out, decides, played)
     except KeyboardInterrupt:
         code = ignore()
-        click.echo(f"\ninterrupted: {goes_on(out)}", err=True)
+        click.echo(f"\ninterrupted: {_goes_on(out)}", err=True)
         raise SystemExit(code) from None
     except EngineError as error:
         _stopped(error.message, out, error.help)
@@ -154,11 +154,11 @@ def _stopped(message: str, out: Path, help: str | None = None) -> NoReturn:
     click.echo(f"error: {message}", err=True)
     if help is not None:
         click.echo(f"  = help: {help}", err=True)
-    click.echo(f"  = help: what was trained so far is kept; {goes_on(out)}", err=True)
+    click.echo(f"  = help: what was trained so far is kept; {_goes_on(out)}", err=True)
     raise SystemExit(STOPPED)
 
 
-def goes_on(out: Path) -> str:
+def _goes_on(out: Path) -> str:
     """How a run is gone on with."""
     return f"give the same command with --out {out} to go on"
 

@@ -31,15 +31,18 @@ _LEFT_OUT = "\"'`´\\·•،、¡¿"
 _SENTENCE_ENDS = "!?;。؟؛।۔։።"
 
 # What a token is, in the kinds of `_Kinds`. A comma or a full stop inside a number is part of it,
-# and a dash is a sign beside a number; between words it is a gap.
-_TOKEN = re.compile(r"D+(?:[.,:]D+)*|L+|W|S|(?<=[LD])_+(?=[LD])|(?<=D)-|-(?=[G,]*D)|(?P<end>[.:E])")
+# or before one where no word ends. A dash is a sign beside a number or a currency, else a gap.
+_TOKEN = re.compile(
+    r"(?:(?<![LDW.])[.,](?=D))?D+(?:[.,:]D+)*|L+|W|S"
+    r"|(?<=[LD])_+(?=[LD])|(?<=D)-|-(?=[G,]*\.?D|S[.,]?D)|(?P<end>[.:E])"
+)
 _WORD = re.compile("[LD]")
 
 # Stars glued to a word on one side alone are markup; between two numbers or words they are a sign.
 _MARKUP = re.compile(r"""(?<![\w*])\*+(?=[\w"'(¥$€])|(?<=[^\s*])\*+(?![\w*(=/<>+-])""")
 
-_NUMBER_BEFORE = re.compile(r"(?:\d[-+/.,:]|(?:^|[^\w.])[-+.,])\Z")
-"""A number goes on to the left: its sign, or what is before its decimal mark; on the same line."""
+_NUMBER_BEFORE = re.compile(r"(?:\d[-+/.,:]|(?:^|[^\w.])[-+])\Z")
+"""A number goes on to the left: its sign, or another number; on the same line."""
 
 _WORD_AFTER = re.compile("_*[LD]")
 _NUMBER_AFTER = re.compile(r"/\d| *[%‰]")
@@ -87,17 +90,15 @@ def occurs(quote: str, text: str) -> bool:
     is glued to. A quote without a letter, digit or picture, or of one letter out of a longer text,
     does not count.
     """
-    read, said = _read(quote), _read(text)
-    sought = _without_ends(read.tokens)
+    sought, said = _without_ends(_read(quote).tokens), _read(text)
     words = [token.text for token in sought]
     if not any(map(_says_something, "".join(words))):
         return False
     if len("".join(words)) < _SHORTEST:
         return words == [token.text for token in _without_ends(said.tokens)]
     cut = len(quote) >= _LONGEST
-    mark = read.plain[: sought[0].start].rpartition(" ")[2]
     return any(
-        _stands(words, said, first, cut, mark) for first in range(len(said.tokens) - len(words) + 1)
+        _stands(words, said, first, cut) for first in range(len(said.tokens) - len(words) + 1)
     )
 
 
@@ -111,23 +112,20 @@ def normalised(text: str) -> str:
     return re.sub(r" ?(-|_+) ?", r"\1", said)
 
 
-def _stands(words: Sequence[str], said: _Text, first: int, cut: bool, mark: str) -> bool:
-    """Whether the words are the tokens from the `first` on, and no word or number is cut there.
-
-    `mark` is what the quote has right before them, such as the decimal mark of .50.
-    """
+def _stands(words: Sequence[str], said: _Text, first: int, cut: bool) -> bool:
+    """Whether the words are the tokens from the `first` on, and no word or number is cut there."""
     tokens = said.tokens[first : first + len(words)]
     *inner, last = (token.text for token in tokens)
     if inner != list(words[:-1]):
         return False
     if cut and last.startswith(words[-1]):
-        return not _cut_before(said, tokens[0].start, mark)
+        return not _cut_before(said, tokens[0].start)
     if last != words[-1]:
         return False
-    return not _cut_before(said, tokens[0].start, mark) and not _cut_after(said, tokens[-1].end)
+    return not _cut_before(said, tokens[0].start) and not _cut_after(said, tokens[-1].end)
 
 
-def _cut_before(said: _Text, start: int, mark: str) -> bool:
+def _cut_before(said: _Text, start: int) -> bool:
     plain, kinds = said.plain, said.kinds
     before = plain[max(start - 4, 0) : start]
     if _WORD.match(kinds[start]):
@@ -136,11 +134,8 @@ def _cut_before(said: _Text, start: int, mark: str) -> bool:
             place -= 1
         if place and _WORD.match(kinds[place - 1]):
             return True
-    number = kinds[start] == "D" or unicodedata.category(plain[start]) == "Sc"
-    if number and mark and plain.endswith(mark, 0, start):
-        if kinds[: start - len(mark)].endswith("D"):
-            return True
-    elif number and (mark in (".", ",") or _NUMBER_BEFORE.search(before)):
+    number = kinds[start] in "D.," or unicodedata.category(plain[start]) == "Sc"
+    if number and _NUMBER_BEFORE.search(before):
         return True
     return _NEGATED_BEFORE.search(before) is not None
 

@@ -21,8 +21,8 @@ from cm2.rollout.policy import Policy
 from cm2.rollout.report import record, summarise
 from cm2.rollout.stage import Played
 from cm2.simulate.config import NO_SETTINGS, WorldSettings
+from cm2.train.actor import Actor
 from cm2.train.arguments import grpo_arguments, passes_of, updates_of
-from cm2.train.cast import Cast
 from cm2.train.checkpoint import TRAINED, Checkpoints, Mark, numbered
 from cm2.train.clock import Clock
 from cm2.train.config import Config
@@ -53,7 +53,6 @@ from cm2.train.whole import Gathered, Whole, see_divided
 from cm2dsl.reward.instance import Instance
 
 ADAPTER = "adapter"
-VALIDATING = "validation"
 
 
 def train(
@@ -103,12 +102,12 @@ def train(
     folder = RunFolder.shared(out, told, ranks)
     try:
         with disk_full(out):
-            cast = Cast(bundle, config, folder, judge, world, ranks)
-            run = _Run(cast, config, folder, ranks, rows, how)
+            actor = Actor(bundle, config, folder, judge, world, ranks)
+            run = _Run(actor, config, folder, ranks, rows, how)
             try:
                 return run.whole()
             finally:
-                cast.close()
+                actor.close()
     finally:
         folder.close()
 
@@ -118,19 +117,19 @@ class _Run:
 
     def __init__(
         self,
-        cast: Cast,
+        actor: Actor,
         config: Config,
         folder: RunFolder,
         ranks: Ranks,
         rows: Rows,
         syncer: Syncer,
     ) -> None:
-        self.cast, self.config, self.folder = cast, config, folder
+        self.actor, self.config, self.folder = actor, config, folder
         self.ranks, self.rows, self.syncer = ranks, rows, syncer
         self.engine: Engine | None = None
         self.trainer: ChecklistTrainer | None = None
         self.by_id = {one.id: one for one in rows.training}
-        self.clock, self.meter = Clock(), Meter(cast.costs, ranks)
+        self.clock, self.meter = Clock(), Meter(actor.costs, ranks)
         self.checkpoints = Checkpoints(folder)
         self.outage = Outage()
 
@@ -147,8 +146,8 @@ class _Run:
         ranks.once(lambda: self.checkpoints.go_back(mark))
         trained = mark is not None and mark.trained
 
-        self.cast.enter(self.rows, trained=trained)
-        self.policy = self.cast.policy
+        self.actor.prepare(self.rows, trained=trained)
+        self.policy = self.actor.policy
         self.weights = Whole(self.policy.model)
         if config.generation.backend != "local":
             self._start_engine(trained)
@@ -190,8 +189,8 @@ class _Run:
         learning = trainer.accelerator.unwrap_model(trainer.model)
         gathers = trainer.accelerator.is_fsdp2
         self.weights = Gathered(learning, self.clock) if gathers else Whole(learning)
-        if isinstance(self.cast.generator, LocalGenerator):
-            self.cast.generator.model = self.weights.plays
+        if isinstance(self.actor.generator, LocalGenerator):
+            self.actor.generator.model = self.weights.plays
         kept = Policy(self.weights.model, policy.codec)
 
         def keep(name: str) -> None:
@@ -221,7 +220,7 @@ class _Run:
         """TRL's trainer of the policy, with an adapter or without, and what watches it."""
         config, folder, policy = self.config, self.folder, self.policy
         self.sampler = RowSampler(list(self.by_id), config.rows.draw, config.seed)
-        usage, waited = self.cast.usage, self.cast.stage.waited
+        usage, waited = self.actor.usage, self.actor.stage.waited
         self.watch = Watch(folder, config.steps, self.meter, self.clock, usage, waited)
         self.validator = Validator(folder, config, self.watch, self.validate)
         trainer = ChecklistTrainer(
@@ -252,7 +251,7 @@ class _Run:
         with starting(self.config):
             self.trainer = self._new_trainer(adapted=adapted)
             self.engine = engine_of(self.config, self.policy, self.trainer, self.syncer, self.ranks)
-        self.cast.sampled_by(self.engine.generator)
+        self.actor.sampled_by(self.engine.generator)
 
     def rollouts(self, prompts: list[str], trainer: ChecklistTrainer) -> dict[str, Any]:
         """What a step learns from, as TRL wants it: this process's part."""
@@ -261,7 +260,7 @@ class _Run:
         def play_rows(rows: Sequence[str], first: int) -> list[Played]:
             keys = [(self.config.seed, number, first + i) for i in range(len(rows))]
             with self.clock.phase("play"):
-                return self.cast.play([self.by_id[row] for row in rows], keys)
+                return self.actor.play([self.by_id[row] for row in rows], keys)
 
         with (
             self.clock.phase("credit"),
@@ -278,7 +277,9 @@ class _Run:
 
     def report(self, phase: str, step: int) -> dict[str, Any]:
         """How good the policy is before or after training, as a file and as a value."""
-        summary = self._evaluate(phase, step, self.rows.reported, self.config.samples)
+        played = self._played(phase, self.rows.reported, self.config.samples)
+        see_scored(phase, played)
+        summary = self._told(phase, step, played)
         self.folder.write_json(f"{phase}.json", summary)
         return summary
 
@@ -288,11 +289,14 @@ class _Run:
             samples = self.config.validation.samples
             # A policy that is chosen by its luck must not meet the same luck in the table.
             first = len(self.rows.reported) * self.config.samples
-            return self._evaluate(VALIDATING, step, self.rows.validation, samples, first)
+            played = self._played("validation", self.rows.validation, samples, first)
+            return self._told("validation", step, played)
 
-    def _evaluate(
-        self, phase: str, step: int, rows: Sequence[Instance], samples: int, first: int = 0
-    ) -> dict[str, Any]:
+    def _played(
+        self, phase: str, rows: Sequence[Instance], samples: int, first: int = 0
+    ) -> list[Played]:
+        """The dialogues of an evaluation; the noise of each is drawn by its number, from `first`
+        on."""
         wanted = [row for row in rows for _ in range(samples)]
         size = self.config.group * self.config.groups
         played: list[Played] = []
@@ -302,8 +306,10 @@ class _Run:
             for start in bar:
                 part = wanted[start : start + size]
                 keys = [(self.config.seed, 0, first + start + i) for i in range(len(part))]
-                played += self.cast.play(part, keys)
-        if phase != VALIDATING:
-            see_scored(phase, played)
+                played += self.actor.play(part, keys)
+        return played
+
+    def _told(self, phase: str, step: int, played: Sequence[Played]) -> dict[str, Any]:
+        """What an evaluation came to; its dialogues are written down."""
         self.folder.append(ROLLOUTS, (record(one, phase, step) for one in played))
         return {**summarise(played), **self.meter.read()}

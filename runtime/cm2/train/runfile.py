@@ -42,15 +42,11 @@ class Layer:
         return self.where if line is None else f"{self.where}:{line}"
 
 
-def preset(name: str) -> Layer:
-    """The layer of a preset. Raises RunError."""
-    _see_preset(name, "")
-    return Layer(PRESETS[name], f"preset {name}")
-
-
-def _see_preset(name: str, where: str) -> None:
+def preset(name: str, where: str = "") -> Layer:
+    """The layer of a preset; `where` begins the message of a RunError where there is none."""
     if name not in PRESETS:
         raise RunError(f"{where}there is no preset `{name}`; {suggest(name, sorted(PRESETS))}")
+    return Layer(PRESETS[name], f"preset {name}")
 
 
 def read_run_file(path: Path) -> Layer:
@@ -116,17 +112,17 @@ def told(
     """
     file = None if path is None else read_run_file(path)
     layers = [*([] if file is None else [file]), Layer(options, "options"), settings(given)]
+    where = ""
     if file is not None and "preset" in file.said:
         if not isinstance(file.said["preset"], str):
             raise RunError(f"{file.at(['preset'])}: `preset` is the name of one")
         if name is None:
-            name = file.said["preset"]
-            _see_preset(name, f"{file.at(['preset'])}: ")
+            name, where = file.said["preset"], f"{file.at(['preset'])}: "
         layers[0] = replace(file, said={k: v for k, v in file.said.items() if k != "preset"})
     model = any(layer.said.get("model") for layer in layers)
     if name is None and not model:
         name = "tiny"
-    config = resolve([*([] if name is None else [preset(name)]), *layers])
+    config = resolve([*([] if name is None else [preset(name, where)]), *layers])
     if config.model is not None:
         config = replace(config, tiny=None)
     elif config.tiny is None:

@@ -29,28 +29,34 @@ COUNT = 12
 
 
 class Slow(Judge):
-    """Answers the later items first, and of dialogue `stuck` nothing; counts what is out."""
+    """Answers the later items first, breaks at dialogue `stuck`, and takes its time for `long`.
 
-    def __init__(self, stuck: str = "", places: int = 4) -> None:
+    `out` are the questions without an answer yet, as (dialogue, item).
+    """
+
+    def __init__(self, stuck: str = "", places: int = 4, long: str = "") -> None:
         super().__init__()
         self.places = places
-        self.stuck = stuck
-        self.out: set[str] = set()
+        self.stuck, self.long = stuck, long
+        self.out: set[tuple[str, str]] = set()
         self.most = 0
-        self.withdrawn: set[str] = set()
+        self.withdrawn: set[tuple[str, str]] = set()
 
     async def decide(self, question: Question) -> Decision:
         dialogue = question.trajectory.id
-        self.out.add(dialogue)
-        self.most = max(self.most, len(self.out))
+        asked = (dialogue, question.item.name)
+        self.out.add(asked)
+        self.most = max(self.most, len({dialogue for dialogue, _ in self.out}))
         try:
             await asyncio.sleep(0.003 * (3 - "abc".index(question.item.name)))
+            if dialogue == self.long:
+                await asyncio.sleep(60)
             if dialogue == self.stuck:
                 raise EngineError("it is gone", "start it again")
         except asyncio.CancelledError:
-            self.withdrawn.add(dialogue)
+            self.withdrawn.add(asked)
             raise
-        self.out.discard(dialogue)
+        self.out.discard(asked)
         return Decision(Verdict.FAIL, BY, reason="no")
 
     async def release(self) -> None:
@@ -100,14 +106,15 @@ def test_what_is_judged_before_the_judge_is_gone_is_there_and_the_rest_is_withdr
         with pytest.raises(EngineError):
             done.extend(size for size, _ in results)
         assert len(done) == 5
-        assert judge.out - judge.withdrawn <= {"d5"}
+        assert {dialogue for dialogue, _ in judge.out - judge.withdrawn} <= {"d5"}
 
 
 def test_a_run_that_is_left_withdraws_what_is_under_way(files: tuple[Path, Path]) -> None:
-    judge = Slow()
+    judge = Slow(long="d1")
     with judge:
         with closing(run(files, judge).results()) as results:
             next(results)
+        assert {("d1", "a"), ("d1", "b"), ("d1", "c")} <= judge.withdrawn
         assert judge.withdrawn == judge.out
 
 

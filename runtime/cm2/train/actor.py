@@ -1,4 +1,4 @@
-"""Who plays a run's rollouts, and where: the policy, what samples it, and the stage."""
+"""The actor of a run, which plays its rollouts: the policy, what samples it, and the stage."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from cm2.train.wire import shared
 from cm2dsl.reward.instance import Instance
 
 
-class Cast:
-    """Once it has entered, there are a `policy`, a `stage`, and a `generator` that counts what it
+class Actor:
+    """Once it is `prepared`, there are a `policy`, a `stage`, and a `generator` that counts what it
     does in `usage`; where vLLM samples, the generator is given to `sampled_by`."""
 
     policy: Policy
@@ -50,10 +50,10 @@ class Cast:
     @property
     def stage(self) -> Stage:
         """Where rollouts are played."""
-        assert self._stage is not None, "the cast enters before anything is played"
+        assert self._stage is not None, "the actor is prepared before anything is played"
         return self._stage
 
-    def enter(self, rows: Rows, *, trained: bool) -> None:
+    def prepare(self, rows: Rows, *, trained: bool) -> None:
         """Load the policy, the trained one or the one to start from, and set the stage.
 
         Raises RunError, and what the stage raises where it cannot be set.
