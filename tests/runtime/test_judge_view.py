@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from judged import Scripted, decided, item, question, spec, verdict
 
@@ -242,6 +242,7 @@ def test_every_prompt_keeps_within_the_bounds_or_is_refused(
     st.integers(1, 2_000),
     st.integers(0, 12_000),
 )
+@example([(385, None), (461, 1), (461, 2), (461, 2)], 1, 1926)
 def test_no_more_is_cut_than_is_needed(
     drawn: list[tuple[int, int | None]], cap: int, room: int
 ) -> None:
@@ -255,7 +256,9 @@ def test_no_more_is_cut_than_is_needed(
     evenly = {s.rank: m for s, m in zip(sizes, most, strict=True)}
     for rank in (1, 2):
         cut = evenly.get(rank)
-        if cut is not None and any(s.length > cut + MARKER for s in sizes if s.rank == rank):
+        if cut is not None and rank == 1 and evenly.get(2) is not None:
+            assert cut == LEAST, "the next rank gives way where this one has nothing left to give"
+        elif cut is not None and any(s.length > cut + MARKER for s in sizes if s.rank == rank):
             more = [
                 (m + 1 if m is not None and s.rank == rank else m)
                 for s, m in zip(sizes, most, strict=True)
