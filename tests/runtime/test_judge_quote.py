@@ -213,6 +213,7 @@ def test_a_minus_before_a_currency_is_quoted_or_the_amount_is_not_found() -> Non
     assert occurs("-$5.00", "a change of -$5.00 in all")
     assert not occurs("$5.00", "a change of -$5.00 in all")
     assert not occurs("-$5.00", "a change of $5.00 in all")
+    assert not occurs("$ 5.00", "a change of -$ 5.00 in all")
 
 
 @settings(deadline=None)

@@ -34,9 +34,10 @@ _SENTENCE_ENDS = "!?;。؟؛।۔։።"
 # or before one where no word ends. A dash is a sign beside a number or a currency, else a gap.
 _TOKEN = re.compile(
     r"(?:(?<![LDW.])[.,](?=D))?D+(?:[.,:]D+)*|L+|W|S"
-    r"|(?<=[LD])_+(?=[LD])|(?<=D)-|-(?=[G,]*\.?D|S[.,]?D)|(?P<end>[.:E])"
+    r"|(?<=[LD])_+(?=[LD])|(?<=D)-|-(?=[G,]*\.?D|SG*[.,]?D)|(?P<end>[.:E])"
 )
 _WORD = re.compile("[LD]")
+_AMOUNT = re.compile("[.,]?D|SG*[.,]?D")
 
 # Stars glued to a word on one side alone are markup; between two numbers or words they are a sign.
 _MARKUP = re.compile(r"""(?<![\w*])\*+(?=[\w"'(¥$€])|(?<=[^\s*])\*+(?![\w*(=/<>+-])""")
@@ -134,8 +135,7 @@ def _cut_before(said: _Text, start: int) -> bool:
             place -= 1
         if place and _WORD.match(kinds[place - 1]):
             return True
-    number = kinds[start] in "D.," or unicodedata.category(plain[start]) == "Sc"
-    if number and _NUMBER_BEFORE.search(before):
+    if _AMOUNT.match(kinds, start) and _NUMBER_BEFORE.search(before):
         return True
     return _NEGATED_BEFORE.search(before) is not None
 
@@ -209,7 +209,8 @@ def _changes_numbers(letter: str) -> bool:
 
 class _Kinds(dict[int, str]):
     """Code point -> what a letter is: L letter, D digit, W letter of a script without spaces,
-    E sentence end, S sign, G gap; and these themselves: full stop, comma, colon, dash, underscore.
+    E sentence end, S sign, G gap, N the gap between lines; and these themselves: full stop, comma,
+    colon, dash, underscore.
     """
 
     def __missing__(self, code: int) -> str:
@@ -224,6 +225,8 @@ def _kind(letter: str) -> str:
     category = unicodedata.category(letter)
     if letter in ".,:-_":
         return letter
+    if letter == "\n":
+        return "N"
     if letter in _SENTENCE_ENDS:
         return "E"
     if category[0] in "ZC" or category in ("Ps", "Pe", "Pi", "Pf", "Pd", "Pc"):
