@@ -9,7 +9,8 @@ try:
 
     import click
 
-    from cm2.commands.interrupts import ignore, raised_once
+    from cm2.commands.launched import is_one_of_several
+    from cm2.interrupts import ignore, raised_once
 except KeyboardInterrupt:  # the process is about to be a command, and has nothing to clean up
     raise SystemExit(130) from None
 
@@ -34,7 +35,10 @@ class LazyGroup(click.Group):
     """
 
     def main(self, args: Any = None, *others: Any, **extra: Any) -> Any:
-        with raised_once(is_process=args is None):
+        is_process = args is None
+        # One of several that waits for another, which has ended, would never come to its handler.
+        terminated = is_process and not is_one_of_several()
+        with raised_once(is_process=is_process, terminated=terminated):
             return super().main(args, *others, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:

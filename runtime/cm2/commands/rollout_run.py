@@ -12,11 +12,11 @@ from typing import Any
 import click
 
 from cm2.bundle import Bundle
-from cm2.commands.interrupts import ignore
 from cm2.commands.judge_report import cost_text, judge_text, say_masked
 from cm2.commands.score_faults import cannot, fail, naming
 from cm2.commands.score_rejects import counted
 from cm2.commands.world_options import PLAYS
+from cm2.interrupts import ignore
 from cm2.judge.engine import EngineError
 from cm2.judge.judge import Judge
 from cm2.judge.ledger import Cost

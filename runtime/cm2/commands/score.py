@@ -12,7 +12,6 @@ from typing import NoReturn
 
 import click
 
-from cm2.commands.interrupts import ignore
 from cm2.commands.judge_options import judge_files, judge_options, judge_settings, opened_judge
 from cm2.commands.judge_report import judge_text, say_masked
 from cm2.commands.score_faults import STDOUT, cannot, fail, naming
@@ -25,6 +24,7 @@ from cm2.commands.score_report import (
     summary_text,
 )
 from cm2.commands.spec import open_or_exit, spec_files
+from cm2.interrupts import ignore
 from cm2.judge.engine import EngineError
 from cm2.scoring.compare import SUCCESS
 from cm2.scoring.output import Output, Partial, run_key, stamp

@@ -13,13 +13,13 @@ from typing import Any, NoReturn
 import click
 
 from cm2.commands.backends import python_option, see_permitted
-from cm2.commands.interrupts import ignore
 from cm2.commands.judge_options import judge_options, judge_settings, opened_judge
 from cm2.commands.judge_report import cost_text, judge_text
 from cm2.commands.launched import alone_by_accident, hush_others
 from cm2.commands.spec import open_or_exit
 from cm2.commands.train_options import as_settings, config_options
 from cm2.commands.world_options import PLAYS, world_option, world_settings
+from cm2.interrupts import ignore
 from cm2.judge.engine import EngineError
 from cm2.judge.judge import Judge
 from cm2.judge.ledger import Cost

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import threading
 from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, TypeVar
+
+from cm2.interrupts import handled
 
 T = TypeVar("T")
 
@@ -18,30 +19,36 @@ def run(runner: asyncio.Runner, work: Coroutine[Any, Any, T]) -> T:
     A KeyboardInterrupt raised wherever the loop happens to be would leave half of what it was doing
     behind. asyncio does the same as this, but only where nobody else handles interrupts.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    before = handled()
+    if not before:
         return runner.run(work)
     loop = runner.get_loop()
     tasks: list[asyncio.Task[T]] = []
-    interrupted = False
+    raised: BaseException | None = None
 
     async def main() -> T:
         tasks.append(asyncio.ensure_future(work))
-        if interrupted:  # before there was anything to cancel
+        if raised is not None:  # before there was anything to cancel
             tasks[0].cancel()
         return await tasks[0]
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal interrupted
-        interrupted = True
+        nonlocal raised
+        try:
+            before[number](number, frame)
+        except BaseException as error:  # what it would have raised in the loop is raised after it
+            raised = error
+        else:
+            raised = raised or KeyboardInterrupt()
         for task in tasks:
             loop.call_soon_threadsafe(task.cancel)
 
-    signal.signal(signal.SIGINT, handle)
+    for number in before:
+        signal.signal(number, handle)
     try:
         return runner.run(main())
     finally:
-        signal.signal(signal.SIGINT, before)
-        if interrupted:
-            before(signal.SIGINT, None)
-            raise KeyboardInterrupt
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if raised is not None:
+            raise raised
